@@ -1,0 +1,61 @@
+"""Every error Shuyuan raises on purpose, in one tree.
+
+    ShuyuanError                 exit code
+    ├── RulesError                    2     rules, sources or cases that cannot be used
+    ├── InputError                    3     a file or row that cannot be read as declared
+    ├── RefusedError                  4     an audit, a limit, a budget or a conflict says no
+    └── NotFoundError                 5     no such golden record, source key, release, field …
+
+A message says what is wrong, where (file, line, column or key) and what to do next. Only the command
+line prints an error or turns it into an exit code; anything outside this tree exits with 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class ShuyuanError(Exception):
+    """The root of all errors raised on purpose."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in a rules folder: the file, the dotted key inside it and a sentence."""
+
+    file: str
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.key}: {self.message}" if self.key else f"{self.file}: {self.message}"
+
+
+class RulesError(ShuyuanError):
+    """Rules that cannot be used; `problems` lists every one of them, not only the first."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+class InputError(ShuyuanError):
+    """A file or a row that cannot be read as its source declares."""
+
+    exit_code = 3
+
+
+class RefusedError(ShuyuanError):
+    """A step that an audit, a limit, a budget or a conflict does not allow."""
+
+    exit_code = 4
+
+
+class NotFoundError(ShuyuanError):
+    """Something asked for by name that does not exist."""
+
+    exit_code = 5

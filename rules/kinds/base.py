@@ -1,0 +1,105 @@
+"""What a value kind is: how one sort of value is read, keyed, checked, compared and masked.
+
+A kind is code because its knowledge is code (check digits, pinyin, calendars). An entity type is data
+because it only says which kinds its fields have. Everything a kind does to values is SQL text over
+*distinct* raw values, so that a million equal phone numbers are parsed once and rows stay in the engine.
+
+Column names in `standard`, for a field `f`:
+
+    f            the clean value, VARCHAR, null where the value is unusable
+    f__key       what two values are equal by (folded, canonical), null where not comparable
+    f__<extra>   further key columns of the kind (pinyin, birth date inside an ID, …)
+
+and in a comparison each of them appears with `_l` and `_r` for the two records of a pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+Severity = Literal["info", "warn", "error"]
+Options = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something a kind can find wrong in a value. `error` means: the value does not count."""
+
+    severity: Severity
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True)
+class Level:
+    """One comparison level: pairs for which `when` holds and no earlier level did.
+
+    `when` is a SQL condition over columns with `_l` / `_r` suffix and is symmetric in the two.
+    `term_frequency` names the column (without suffix) whose value frequencies adjust the weight.
+    """
+
+    label: str
+    when: str
+    term_frequency: str | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The levels of one field, most similar first, without the null level and the final `else`.
+
+    `null` is the SQL condition under which the two values say nothing about each other.
+    """
+
+    null: str
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A value kind. `kinds.KINDS` holds one instance of each, by name.
+
+    name        the word used in `entity.toml`
+    columns     extra derived columns beside value and key: name -> SQL type
+    findings    code -> Finding; codes are snake_case and unique over all kinds
+    options     option -> default; the allowed `options` of a field of this kind (a default of None: optional)
+    references  names of tables in `rules/reference/` that `parse` or `compare` reads as `reference.<name>`
+    ascii       column names (\"\" is the value, \"key\", …) that hold ASCII only, on which byte-wise
+                string functions are right; on every other column they are forbidden
+    """
+
+    name: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    findings: Mapping[str, Finding] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
+    references: tuple[str, ...] = ()
+    ascii: frozenset[str] = frozenset()
+
+    def parse(self, raw: str, options: Options) -> str:
+        """SQL: a SELECT over relation `raw` (one column `raw`, distinct non-null VARCHAR, trimmed).
+
+        Gives one row per row of `raw` with columns `raw`, `value` VARCHAR, `key` VARCHAR, every one of
+        `columns`, and `findings` VARCHAR[] (codes, sorted, never null). `$as_of` (DATE) may be used.
+        """
+        raise NotImplementedError
+
+    def compare(self, column: str, options: Options) -> Comparison:
+        """The comparison levels of field `column` (already a safe SQL name, see the module's names)."""
+        raise NotImplementedError
+
+    def mask(self, value: str) -> str:
+        """The value as it is shown to people who did not ask, with a reason, for the clear text."""
+        raise NotImplementedError
+
+
+class Parsed(Protocol):
+    """What the engine knows of a field: its rule and its kind (see rules.model.FieldRule)."""
+
+    kind: str
+    options: Options
+
+
+def literal(value: str) -> str:
+    """A SQL string literal. For constants out of rules; values of records are always bound."""
+    return "'" + value.replace("'", "''") + "'"

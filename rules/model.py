@@ -1,0 +1,273 @@
+"""The rules of one workspace as frozen objects: parsed once at the edge, trusted afterwards.
+
+`loader.load_rules(folder)` reads `<entity>/entity.toml`, `sources.toml`, `cases.toml` and `weights.json`
+of every entity folder and gives one `Rules`. Nothing here knows an entity by name.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=40)]
+Preference = Literal["authority", "validity", "agreement", "recency", "completeness"]
+
+
+class Strict(BaseModel):
+    """Frozen, and a key that nobody reads is an error, not a comment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Title(Strict):
+    """What people call it, in both languages."""
+
+    zh: str
+    en: str
+
+
+class FieldRule(Strict):
+    """One field of an entity type.
+
+    identifier  values are indexed for `find`
+    history     the golden record keeps every value with its validity, not only the current one
+    alias_of    a value here licenses a second value of that exclusive column (a corrected number)
+    golden      false: used for matching only, never published
+    """
+
+    kind: Name
+    title: Title
+    options: dict[str, Any] = {}
+    identifier: bool = False
+    history: bool = False
+    alias_of: Name | None = None
+    golden: bool = True
+
+
+class CheckRule(Strict):
+    """A cross-field check: where `when` (SQL over `standard`) holds, the record gets finding `rule`.
+
+    Severity `error` quarantines the record: it stays landed and is reported, but takes no part in linking.
+    """
+
+    rule: Name
+    when: str
+    field: Name | None = None
+    severity: Literal["info", "warn", "error"] = "warn"
+    title: Title
+
+
+class BlockingRule(Strict):
+    """Records equal in every key are candidate pairs.
+
+    keys  SQL expressions over `standard` columns; a null key blocks nothing
+    cap   blocks of more than this many records (at the time of `train`) are skipped: a hub value
+    """
+
+    keys: Annotated[tuple[str, ...], Field(min_length=1)]
+    cap: int | None = Field(default=None, ge=2)
+
+
+class LevelRule(Strict):
+    """A comparison level written out in `entity.toml` (see rules.kinds.base.Level)."""
+
+    label: str
+    when: str
+    term_frequency: str | None = None
+
+
+class ComparisonRule(Strict):
+    """One comparison of the Fellegi-Sunter model.
+
+    Either `field` (levels come from the field's kind; `levels` may pick some of them by label, in order)
+    or `null` and `own` (levels written out over any `standard` columns).
+    """
+
+    name: Name
+    field: Name | None = None
+    levels: tuple[str, ...] = ()
+    term_frequency: bool = True
+    null: str | None = None
+    own: tuple[LevelRule, ...] = ()
+
+
+class GuardRule(Strict):
+    """A pair for which `when` holds (SQL over `_l`/`_r` columns and `gamma_<comparison>`) is never
+    accepted by weight alone: it waits for a steward (`review`) or is dropped (`reject`)."""
+
+    label: str
+    when: str
+    effect: Literal["review", "reject"]
+
+
+class ExclusiveRule(Strict):
+    """A `standard` column of which one cluster may hold at most one distinct non-null value."""
+
+    slot: Name
+    column: str
+
+
+class Matching(Strict):
+    """Thresholds are match weights (log2 Bayes factors, prior included).
+
+    pairs_per_record  expected matching pairs per record; with the number of records it gives the prior
+    budget            most candidate pairs per record that blocking may produce
+    """
+
+    accept: float
+    review: float
+    pairs_per_record: float = Field(gt=0)
+    budget: float = Field(gt=0)
+
+
+class Training(Strict):
+    """How m and u are estimated.
+
+    u_pairs  random pairs sampled for u; em  one EM pass per entry, each a list of blocking keys
+    """
+
+    seed: int = 1
+    u_pairs: float = 2e6
+    em: tuple[tuple[str, ...], ...]
+
+
+class Survivorship(Strict):
+    """Which value wins: preferences in order, by default and by field; fields that move together."""
+
+    default: tuple[Preference, ...] = ("authority", "validity", "agreement", "recency", "completeness")
+    fields: dict[Name, tuple[Preference, ...]] = {}
+    groups: tuple[tuple[Name, ...], ...] = ()
+
+
+class SuccessionRule(Strict):
+    """A dated relation `type` from a golden record that began to the one it succeeds.
+
+    `earlier` / `later` are SQL conditions over golden columns (prefix-free); `same` are the columns of
+    `standard` in which their records agree; the later one begins after the earlier was last seen.
+    """
+
+    type: Name
+    title: Title
+    earlier: str
+    later: str
+    same: tuple[str, ...]
+    within_days: int = 800
+
+
+class Limits(Strict):
+    """A plan above one of these shares of current golden records (when over 100 exist) is refused."""
+
+    merged: float = 0.05
+    split: float = 0.02
+    retired: float = 0.05
+
+
+class Entity(Strict):
+    """`entity.toml`: everything the engine needs to know of one entity type."""
+
+    entity: Name
+    prefix: Annotated[str, Field(pattern=r"^[A-Z]{1,3}$")]
+    title: Title
+    fields: dict[Name, FieldRule]
+    derive: dict[Name, str] = {}
+    checks: tuple[CheckRule, ...] = ()
+    exclusive: tuple[ExclusiveRule, ...] = ()
+    blocking: tuple[BlockingRule, ...]
+    comparisons: tuple[ComparisonRule, ...]
+    guards: tuple[GuardRule, ...] = ()
+    matching: Matching
+    training: Training
+    survivorship: Survivorship = Survivorship()
+    succession: tuple[SuccessionRule, ...] = ()
+    limits: Limits = Limits()
+
+
+class DeleteMark(Strict):
+    """How a delta delivery says that a row is withdrawn."""
+
+    column: str
+    values: tuple[str, ...]
+
+
+class Source(Strict):
+    """One source system as it delivers one entity type.
+
+    files           glob patterns of file names that belong to this source when a folder is loaded
+    key             column(s) of the file that identify a row; several are joined with `-`
+    columns         field -> column heading in the file
+    delivery        a snapshot lists everything (absent = withdrawn); a delta lists what changed
+    observed_on     column holding the date of the row (a date or a year); none: `load --observed-on`,
+                    else a date in the file name, else the day of loading
+    duplicate_free  true: no two records of the source are one entity; a list of columns: no two records
+                    equal in these columns are (a yearly list is free of duplicates within its year)
+    period          each value of observed_on is a complete list of that period: what is absent from the
+                    next one has ended
+    """
+
+    title: Title
+    owner: str
+    files: tuple[str, ...] = ()
+    key: Annotated[tuple[str, ...], Field(min_length=1)]
+    columns: dict[Name, str]
+    delivery: Literal["snapshot", "delta"]
+    deleted: DeleteMark | None = None
+    observed_on: str | None = None
+    duplicate_free: bool | tuple[str, ...] = False
+    period: Literal["year"] | None = None
+    derived_from: Name | None = None
+    capture: Literal["chip", "ocr", "typed", "system"] = "typed"
+    provenance_class: Literal["collected", "shared", "purchased"] = "collected"
+    cycle_days: int | None = None
+    legal_basis: str | None = None
+
+
+class Authority(Strict):
+    """One row of the dated authority matrix: for `fields`, the lead source first, then the order behind."""
+
+    fields: tuple[Name, ...]
+    order: Annotated[tuple[Name, ...], Field(min_length=1)]
+    since: date | None = None
+    until: date | None = None
+    basis: str | None = None
+
+
+class Sources(Strict):
+    """`sources.toml`."""
+
+    sources: dict[Name, Source]
+    authority: tuple[Authority, ...] = ()
+
+
+class Case(Strict):
+    """`cases.toml`: two records (field -> raw text) and what must become of the pair."""
+
+    name: str
+    expect: Literal["match", "review", "no_match", "not_merged"]
+    left: dict[Name, str]
+    right: dict[Name, str]
+    why: str = ""
+
+
+class EntityRules(Strict):
+    """One entity folder: rules, sources, cases and the trained weights (Splink's JSON, None if untrained)."""
+
+    folder: Path
+    entity: Entity
+    sources: Sources
+    cases: tuple[Case, ...] = ()
+    weights: dict[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.entity.entity
+
+
+class Rules(Strict):
+    """All entity types of a workspace in the order in which they are matched, and the hash of all files."""
+
+    folder: Path
+    entities: dict[str, EntityRules]
+    sha256: str
