@@ -1,0 +1,78 @@
+"""Stable golden ids: which id of the previous release each cluster continues, and which are minted.
+
+Reads: standard, cluster, previous_crosswalk, previous_golden. Writes: golden_number, member, crosswalk.
+
+The heir of an id is decided from the side of the cluster: the id that holds most of this cluster's records,
+then the oldest, then the smallest. An id goes to one cluster only, so where several want it the greatest
+overlap is served first; between clusters that tie for the same id, the one whose records came to it earlier
+keeps it. That, and a second pass that gives a cluster without an id the dead one its records last had, makes
+a merge that is undone restore the ids it found. What is left gets new serials in the order of the clusters'
+smallest (source, source_key). No step looks at an internal number, so load order cannot move an id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from golden_records.sql import run
+
+UNCONTENDED = """
+insert into heir
+select head, golden_id, $origin from claim
+where head in (select head from claim group by head having count(*) = 1)
+  and golden_id in (select golden_id from claim group by golden_id having count(*) = 1)
+"""
+CONTENDED = """
+select head, golden_id from claim
+where head not in (select head from heir) and golden_id not in (select golden_id from heir)
+order by held desc, since_release, golden_id, arrived, head
+"""
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """Who mints: the entity's prefix, the node, the last serial used, the release and its day."""
+
+    prefix: str
+    node: str
+    counter: int
+    release: int
+    as_of: date
+
+
+def identify(con: duckdb.DuckDBPyConnection, issuer: Issuer) -> int:
+    """Give every cluster its golden id; returns the last serial used afterwards."""
+    run(con, "identity")
+    run(con, "claim_living")
+    _assign(con, "kept")
+    run(con, "claim_dead")
+    _assign(con, "revived")
+    run(
+        con,
+        "number",
+        body=issuer.prefix + issuer.node,
+        counter=issuer.counter,
+        as_of=issuer.as_of,
+        release=issuer.release,
+    )
+    created = con.execute("select count(*) from golden_number where origin = 'created'").fetchall()
+    return issuer.counter + int(created[0][0])
+
+
+def _assign(con: duckdb.DuckDBPyConnection, origin: str) -> None:
+    """Serve the claims one to one: those that nobody disputes at once, the disputed ones in order."""
+    con.execute(UNCONTENDED, {"origin": origin})
+    served: dict[int, str] = {}
+    taken: set[str] = set()
+    for head, golden_id in con.execute(CONTENDED).fetchall():
+        if head not in served and golden_id not in taken:
+            served[head] = golden_id
+            taken.add(golden_id)
+    if served:
+        con.execute(
+            "insert into heir select unnest($heads), unnest($ids), $origin",
+            {"heads": list(served), "ids": list(served.values()), "origin": origin},
+        )

@@ -1,0 +1,208 @@
+"""Which value of which record becomes the golden value (一数一源), and why.
+
+Reads: standard, finding, member, golden_number, value_decision. Writes: provenance, golden.
+
+A value comes from exactly one record, fields of a group from the same record, and a steward's decision goes
+before every preference. The work is done choice by choice on small integers (see preferences.py): a golden
+record whose records all agree is settled by one aggregate, only the disputed ones are compared. A field with
+history is cut into periods of equal values over `observed_on`; the newest period is the current value.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import duckdb
+
+from golden_records.preferences import (
+    Choice,
+    choices,
+    deciding,
+    golden_fields,
+    packed,
+    voices,
+)
+from golden_records.sql import run
+from rules.errors import Problem, RulesError
+from rules.kinds.base import literal
+from rules.model import EntityRules
+
+MOST_SOURCES = 126
+FIRST_DAY = "date '0001-01-01'"
+
+
+def survive(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date, release: int) -> None:
+    """Choose every golden value of the entity type in the current schema."""
+    names = sorted(rules.sources.sources)
+    if len(names) > MOST_SOURCES:
+        message = f"{len(names)} sources of one entity type; at most {MOST_SOURCES} can be told apart"
+        raise RulesError([Problem(f"{rules.name}/sources.toml", "sources", message)])
+    run(con, "survivorship")
+    spoken = voices(rules.sources)
+    con.execute(
+        "insert into voter select unnest($names), unnest($numbers), unnest($voices)",
+        {
+            "names": names,
+            "numbers": list(range(len(names))),
+            "voices": [names.index(spoken[name]) for name in names],
+        },
+    )
+    columns = [str(row[0]) for row in con.execute("describe standard").fetchall()]
+    for choice in choices(rules.entity):
+        con.execute(candidate_sql(choice, packed(choice, rules, as_of, columns)), {"fields": list(choice.fields)})
+        run(con, "dispute")
+        con.execute(fight_sql(choice))
+        run(con, "periods" if choice.history else "winners")
+        con.execute(verdict_sql(choice))
+        for position, field in enumerate(choice.fields):
+            con.execute(picked_sql(field), {"field": field})
+            con.execute(opinion_sql(position, choice.history))
+            con.execute(provenance_sql(field, names), {"field": field})
+    run(con, "lifespan", periodic=[n for n, source in rules.sources.sources.items() if source.period])
+    con.execute(golden_sql(golden_fields(rules.entity)), {"release": release})
+
+
+def candidate_sql(choice: Choice, pref: str) -> str:
+    """SQL for `candidate`: one row per record with a value in one of the choice's fields.
+
+    k is the hash of what two values are equal by, key_<i> of the i-th field's key (null: not comparable).
+    """
+    same = ", ".join(f'coalesce(s."{name}__key", s."{name}")' for name in choice.fields)
+    keys = ", ".join(
+        f'case when s."{name}__key" is not null then hash(s."{name}__key") end as key_{position}'
+        for position, name in enumerate(choice.fields)
+    )
+    filled = " or ".join(f's."{name}" is not null' for name in choice.fields)
+    return f"""
+create or replace temp table candidate as
+with warned as (
+    select record_id, max(case severity when 'info' then 1 when 'warn' then 2 else 3 end) as worst
+    from finding
+    where list_contains($fields, field) and record_id is not null
+    group by record_id
+)
+select m.g, s.ordinal, v.number, v.voice,
+       coalesce(s.observed_on - {FIRST_DAY}, 0)::integer as day,
+       hash({same}) as k, {keys}, {pref} as pref
+from standard s
+join member m using (ordinal)
+join voter v on v.source = s.source
+left join warned w on w.record_id = s.record_id
+where {filled}
+"""
+
+
+def fight_sql(choice: Choice) -> str:
+    """SQL for `fight`: the candidates of disputed golden records, the agreement of voices counted in."""
+    if "agreement" not in choice.preferences:
+        return "create or replace temp table fight as select * from candidate semi join disputed using (g)"
+    shift = choice.shift("agreement")
+    return f"""
+create or replace temp table fight as
+with ballot as (
+    select g, k, bit_count(bit_or(1::hugeint << voice::hugeint))::bigint as voices
+    from candidate semi join disputed using (g)
+    group by g, k
+)
+select c.* replace (c.pref + ((255 - least(255, b.voices)) << {shift}) as pref)
+from candidate c join ballot b using (g, k)
+"""
+
+
+def verdict_sql(choice: Choice) -> str:
+    """SQL that adds the disputed golden records to `verdict`.
+
+    A period that nobody contradicts within its own days was chosen for its days alone: `recency`.
+    """
+    rule = deciding(choice, "(best >> 40)", "(other >> 40)")
+    return f"""
+insert into verdict
+select g, best, case when other is null then 'recency' else {rule} end,
+       false, first_day, last_day, next_day
+from contest
+"""
+
+
+def picked_sql(field: str) -> str:
+    """SQL for `picked`: the verdicts on one field, the newest one overruled where a steward decided."""
+    return f"""
+create or replace temp table picked as
+with decided as (
+    select m.g, arg_max(s.ordinal, d.number) as ordinal
+    from value_decision d
+    join standard s using (source, source_key)
+    join member m using (ordinal)
+    where d.field = $field and s."{field}" is not null
+    group by m.g
+)
+select v.g, coalesce(d.ordinal, (v.best & 1099511627775)::bigint) as ordinal,
+       case when d.g is not null then 'steward_decision' else v.rule end as rule,
+       v.lone, v.first_day, v.last_day, v.next_day
+from verdict v
+left join decided d on d.g = v.g and v.next_day is null
+"""
+
+
+def opinion_sql(position: int, history: bool) -> str:
+    """SQL for `opinion`: the sources of the golden record that agree and differ, as bits, in a period's days.
+
+    A value that cannot be compared (no key) is neither.
+    """
+    key = f"key_{position}"
+    days = "and c.day >= p.first_day and (p.next_day is null or c.day < p.next_day)" if history else ""
+    return f"""
+create or replace temp table opinion as
+select p.g, p.first_day,
+       bit_or(1::hugeint << c.number::hugeint) filter (c.{key} = w.{key} and c.number <> w.number) as agree,
+       bit_or(1::hugeint << c.number::hugeint) filter (c.{key} <> w.{key}) as differ
+from picked p
+join candidate w on w.ordinal = p.ordinal
+join candidate c on c.g = p.g and c.ordinal <> p.ordinal {days}
+where not p.lone
+group by p.g, p.first_day
+"""
+
+
+def provenance_sql(field: str, sources: list[str]) -> str:
+    """SQL that adds one field's rows to `provenance`."""
+    listed = f"[{', '.join(literal(name) for name in sources)}]::varchar[]"
+    return f"""
+insert into provenance
+with named as (
+    select bits, list_filter({listed}, lambda name, i: (bits >> (i - 1)::hugeint) & 1 = 1) as names
+    from (select agree as bits from opinion union select differ from opinion)
+)
+select p.g, n.golden_id, $field, s."{field}",
+       case when p.first_day > 0 then {FIRST_DAY} + p.first_day end,
+       case when p.last_day > 0 then {FIRST_DAY} + p.last_day end,
+       {FIRST_DAY} + p.next_day,
+       s.source, s.source_key, s.record_id, p.rule,
+       coalesce(a.names, []), coalesce(d.names, [])
+from picked p
+join standard s using (ordinal)
+join golden_number n using (g)
+left join opinion o on o.g = p.g and o.first_day = p.first_day
+left join named a on a.bits = o.agree
+left join named d on d.bits = o.differ
+where s."{field}" is not null
+"""
+
+
+def golden_sql(fields: list[str]) -> str:
+    """SQL for `golden`: one row per golden record with its current values."""
+    values = "".join(f', f{i}.value as "{name}"' for i, name in enumerate(fields))
+    joins = "\n".join(
+        f"left join provenance f{i} on f{i}.g = n.g and f{i}.field = {literal(name)} and f{i}.valid_to is null"
+        for i, name in enumerate(fields)
+    )
+    return f"""
+create or replace table golden as
+select n.golden_id, case when l.valid_to is null then 'active' else 'ended' end as status,
+       coalesce(p.since_release, r.since_release, $release::integer) as since_release,
+       l.valid_from, l.last_seen, l.valid_to, l.records{values}
+from golden_number n
+join lifespan l using (g)
+left join previous_golden p on p.golden_id = n.golden_id
+left join previous_redirect r on r.golden_id = n.golden_id
+{joins}
+"""
