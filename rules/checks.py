@@ -1,0 +1,229 @@
+"""What can be wrong in rules beyond their shape: names that point nowhere, levels and functions nobody has.
+
+Every function gives `Problem`s and raises nothing, so that a maintainer sees all of them in one run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from rules.columns import ascii_columns, standard_columns
+from rules.errors import Problem
+from rules.kinds import KINDS
+from rules.model import ComparisonRule, Entity, EntityRules, Rules
+
+# DuckDB counts UTF-8 bytes in these: levenshtein('张伟','张玮') is 3.
+BYTEWISE = frozenset(
+    "levenshtein editdist3 damerau_levenshtein jaro_similarity jaro_winkler_similarity jaccard hamming mismatches"
+    .split()
+)
+
+
+def within(rules: EntityRules) -> list[Problem]:
+    """The problems of one entity folder."""
+    problems = [*_entity(rules), *_sources(rules), *_cases(rules)]
+    return problems or [*_weights(rules)]
+
+
+def across(entities: Mapping[str, EntityRules]) -> list[Problem]:
+    """The problems between entity folders: two entity types with one id prefix."""
+    seen: dict[str, str] = {}
+    problems = []
+    for name, rules in entities.items():
+        prefix = rules.entity.prefix
+        if prefix in seen:
+            message = f"{prefix!r} is already the prefix of {seen[prefix]}; choose another one"
+            problems.append(Problem(f"{name}/entity.toml", "prefix", message))
+        seen.setdefault(prefix, name)
+    return problems
+
+
+def warnings(rules: Rules) -> list[Problem]:
+    """What is not wrong but worth a look: published fields without a source, authority gaps and overlaps."""
+    found = []
+    for name, one in rules.entities.items():
+        file = f"{name}/sources.toml"
+        mapped = {field for source in one.sources.sources.values() for field in source.columns}
+        led = [field for row in one.sources.authority for field in row.fields]
+        for field, rule in one.entity.fields.items():
+            if rule.golden and one.sources.sources and field not in mapped:
+                found.append(Problem(file, field, "no source delivers this field"))
+            elif rule.golden and len(one.sources.sources) > 1 and field not in led:
+                found.append(Problem(file, field, "no lead source in the authority matrix"))
+        for i, row in enumerate(one.sources.authority):
+            for other in one.sources.authority[:i]:
+                shared = sorted(set(row.fields) & set(other.fields))
+                apart = (row.until and other.since and row.until <= other.since) or (
+                    other.until and row.since and other.until <= row.since
+                )
+                if shared and not apart:
+                    found.append(Problem(file, f"authority.{i}", f"overlaps an earlier row for {', '.join(shared)}"))
+    return found
+
+
+def bytewise_uses(sql: str, ascii_names: frozenset[str]) -> list[str]:
+    """Byte-wise string functions in `sql` that are applied to anything but ASCII columns."""
+    found = []
+    for call in sqlglot.parse_one(sql, read="duckdb").find_all(exp.Func):
+        name = (call.name if isinstance(call, exp.Anonymous) else call.sql_name()).lower()
+        if name in BYTEWISE:
+            columns = {_unsided(column.name) for column in call.find_all(exp.Column)}
+            if not columns or not columns <= ascii_names:
+                found.append(f"{name}({', '.join(sorted(columns))})")
+    return found
+
+
+def _entity(rules: EntityRules) -> Iterator[Problem]:
+    entity, file = rules.entity, f"{rules.folder.name}/entity.toml"
+    if entity.entity != rules.folder.name:
+        yield Problem(file, "entity", f"is {entity.entity!r} but the folder is named {rules.folder.name!r}")
+    for name, rule in entity.fields.items():
+        yield from _field(file, name, rule.kind, rule.options)
+    columns = standard_columns(entity)
+    sides = {f"{c}_{side}" for c in columns for side in "lr"} | {f"gamma_{c.name}" for c in entity.comparisons}
+    ascii_names = ascii_columns(entity)
+    for key, sql, known in [*_record_sql(entity, set(columns)), *_pair_sql(entity, sides)]:
+        yield from _sql(file, key, sql, known, ascii_names)
+    for name, rule in entity.fields.items():
+        yield from _known(file, f"fields.{name}.alias_of", [rule.alias_of] if rule.alias_of else [], columns)
+    for i, exclusive in enumerate(entity.exclusive):
+        yield from _known(file, f"exclusive.{i}.column", [exclusive.column], columns)
+    for i, comparison in enumerate(entity.comparisons):
+        yield from _comparison(file, f"comparisons.{i}", comparison, entity)
+    golden = [name for name, rule in entity.fields.items() if rule.golden]
+    yield from _known(file, "survivorship.fields", entity.survivorship.fields, golden)
+    for i, group in enumerate(entity.survivorship.groups):
+        yield from _known(file, f"survivorship.groups.{i}", group, golden)
+    if entity.matching.review > entity.matching.accept:
+        yield Problem(file, "matching.review", "is above matching.accept; pairs between the two wait for a steward")
+
+
+def _field(file: str, name: str, kind: str, options: Mapping[str, Any]) -> Iterator[Problem]:
+    if kind not in KINDS:
+        yield from _known(file, f"fields.{name}.kind", [kind], KINDS, "kind")
+        return
+    yield from _known(file, f"fields.{name}.options", options, KINDS[kind].options, "option")
+    for option, value in options.items():
+        default = KINDS[kind].options.get(option)
+        if default is not None and not isinstance(value, type(default)):
+            expected = type(default).__name__
+            yield Problem(file, f"fields.{name}.options.{option}", f"expected {expected}, found {value!r}")
+
+
+def _record_sql(entity: Entity, columns: set[str]) -> Iterator[tuple[str, str, set[str]]]:
+    for name, sql in entity.derive.items():
+        yield f"derive.{name}", sql, columns - set(entity.derive)
+    for i, check in enumerate(entity.checks):
+        yield f"checks.{i}.when", check.when, columns
+    for i, rule in enumerate(entity.blocking):
+        for sql in rule.keys:
+            yield f"blocking.{i}.keys", sql, columns
+    for i, keys in enumerate(entity.training.em):
+        for sql in keys:
+            yield f"training.em.{i}", sql, columns
+
+
+def _pair_sql(entity: Entity, sides: set[str]) -> Iterator[tuple[str, str, set[str]]]:
+    for i, guard in enumerate(entity.guards):
+        yield f"guards.{i}.when", guard.when, sides
+    for i, comparison in enumerate(entity.comparisons):
+        if comparison.null is not None:
+            yield f"comparisons.{i}.null", comparison.null, sides
+        for j, level in enumerate(comparison.own):
+            yield f"comparisons.{i}.own.{j}.when", level.when, sides
+
+
+def _comparison(file: str, key: str, comparison: ComparisonRule, entity: Entity) -> Iterator[Problem]:
+    if (comparison.field is None) == (not comparison.own):
+        yield Problem(file, key, "needs either `field` or `own` levels (with `null`)")
+    if comparison.own and comparison.null is None:
+        yield Problem(file, f"{key}.null", "is missing: when do the two records say nothing here?")
+    if comparison.field is None:
+        return
+    yield from _known(file, f"{key}.field", [comparison.field], entity.fields, "field")
+    rule = entity.fields.get(comparison.field)
+    if rule is not None and rule.kind in KINDS:
+        labels = [level.label for level in KINDS[rule.kind].compare(comparison.field, rule.options).levels]
+        yield from _known(file, f"{key}.levels", comparison.levels, labels, "level")
+
+
+def _sources(rules: EntityRules) -> Iterator[Problem]:
+    file, fields, sources = f"{rules.folder.name}/sources.toml", rules.entity.fields, rules.sources.sources
+    for name, source in sources.items():
+        yield from _known(file, f"sources.{name}.columns", source.columns, fields, "field")
+        if source.derived_from is not None:
+            yield from _known(file, f"sources.{name}.derived_from", [source.derived_from], sources, "source")
+        if source.period is not None and source.observed_on is None:
+            yield Problem(file, f"sources.{name}.observed_on", "is missing: a period needs the column that holds it")
+        if source.deleted is not None and source.delivery == "snapshot":
+            yield Problem(file, f"sources.{name}.deleted", "a snapshot withdraws by absence; only a delta marks deletes")
+    for i, row in enumerate(rules.sources.authority):
+        yield from _known(file, f"authority.{i}.fields", row.fields, fields, "field")
+        yield from _known(file, f"authority.{i}.order", row.order, sources, "source")
+
+
+def _cases(rules: EntityRules) -> Iterator[Problem]:
+    for i, case in enumerate(rules.cases):
+        for side, record in (("left", case.left), ("right", case.right)):
+            yield from _known(
+                f"{rules.folder.name}/cases.toml", f"case.{i}.{side}", record, rules.entity.fields, "field"
+            )
+
+
+def _weights(rules: EntityRules) -> Iterator[Problem]:
+    if rules.weights is None:
+        return
+    file = f"{rules.folder.name}/weights.json"
+    trained = {
+        c["output_column_name"]: {level["label_for_charts"] for level in c["comparison_levels"]}
+        for c in rules.weights.get("comparisons", [])
+    }
+    for comparison in rules.entity.comparisons:
+        if comparison.name not in trained:
+            yield Problem(file, comparison.name, "comparison without weights; run 'shuyuan train'")
+            continue
+        for label in sorted(set(level_labels(rules.entity, comparison)) - trained[comparison.name]):
+            yield Problem(file, f"{comparison.name}.{label}", "level without weights; run 'shuyuan train'")
+
+
+def level_labels(entity: Entity, comparison: ComparisonRule) -> list[str]:
+    """The labels of a comparison's levels in order, without the null level and `else`."""
+    if comparison.field is None:
+        return [level.label for level in comparison.own]
+    rule = entity.fields[comparison.field]
+    labels = [level.label for level in KINDS[rule.kind].compare(comparison.field, rule.options).levels]
+    return [label for label in labels if not comparison.levels or label in comparison.levels]
+
+
+def _sql(file: str, key: str, sql: str, known: set[str], ascii_names: frozenset[str]) -> Iterator[Problem]:
+    try:
+        tree = sqlglot.parse_one(sql, read="duckdb")
+    except SqlglotError as error:
+        yield Problem(file, key, f"not SQL: {str(error).splitlines()[0]}")
+        return
+    local = {name.name for lambda_ in tree.find_all(exp.Lambda) for name in lambda_.expressions}
+    used = sorted({column.name for column in tree.find_all(exp.Column)} - local)
+    yield from _known(file, key, used, known, "column")
+    for use in bytewise_uses(sql, ascii_names):
+        yield Problem(file, key, f"{use} counts bytes, not characters; use a level of the kind")
+
+
+def _known(
+    file: str, key: str, names: Iterable[str], known: Iterable[str], what: str = "name"
+) -> Iterator[Problem]:
+    known = set(known)
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+            hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(sorted(known)[:12]) or 'none'}"
+            yield Problem(file, key, f"unknown {what} {name!r}; {hint}")
+
+
+def _unsided(column: str) -> str:
+    return column[:-2] if column.endswith(("_l", "_r")) else column

@@ -1,0 +1,47 @@
+"""The columns of `standard`: what the fields of an entity type and their kinds give the engine to work with."""
+
+from __future__ import annotations
+
+from rules.kinds import KINDS
+from rules.model import Entity
+
+FIXED = {
+    "record_id": "BIGINT",
+    "ordinal": "BIGINT",
+    "source": "VARCHAR",
+    "source_key": "VARCHAR",
+    "row_hash": "VARCHAR",
+    "observed_on": "DATE",
+    "dup_group": "VARCHAR",
+}
+
+
+def quote(identifier: str) -> str:
+    """An SQL identifier in quotes; the only way a name of the rules reaches SQL text."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def field_columns(field: str, kind: str) -> dict[str, str]:
+    """Column name -> SQL type of one field: value, key, the kind's extras and `__ok`."""
+    columns = {field: "VARCHAR", f"{field}__key": "VARCHAR"}
+    columns |= {f"{field}__{extra}": sql_type for extra, sql_type in KINDS[kind].columns.items()}
+    return columns | {f"{field}__ok": "BOOLEAN"}
+
+
+def standard_columns(entity: Entity) -> dict[str, str]:
+    """Every column of `standard` for this entity type with its SQL type (derived ones: ANY)."""
+    columns = dict(FIXED)
+    for name, rule in entity.fields.items():
+        if rule.kind in KINDS:
+            columns |= field_columns(name, rule.kind)
+    return columns | {name: "ANY" for name in entity.derive}
+
+
+def ascii_columns(entity: Entity) -> frozenset[str]:
+    """The columns on which byte-wise string functions are right, because they hold ASCII only."""
+    return frozenset(
+        f"{name}__{extra}" if extra else name
+        for name, rule in entity.fields.items()
+        if rule.kind in KINDS
+        for extra in KINDS[rule.kind].ascii
+    )
