@@ -1,0 +1,109 @@
+"""What a release says about itself: enough to check every byte of it and to replay how it was made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from rules.errors import NotFoundError
+
+FORMAT = 1
+
+
+class _Part(BaseModel):
+    """Frozen, and strict about what it knows; a later version may write more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Landed(_Part):
+    """A landed file that the release was made of."""
+
+    entity: str
+    source: str
+    sha256: str
+    rows: int
+    observed_on: date | None
+
+
+class Written(_Part):
+    """A file of the release, its path relative to the release's folder."""
+
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class EntityState(_Part):
+    """One entity type: hashes of what it was linked with, the last serial issued, counts of events."""
+
+    prefix: str
+    serial: int
+    golden: int
+    records: int
+    events: dict[str, int]
+    weights: str | None
+    frequencies: str | None
+    references: dict[str, str]
+
+
+class Manifest(_Part):
+    """`manifest.json`. Only `published_at` depends on the clock."""
+
+    format: int = FORMAT
+    release: int
+    previous: int | None
+    rollback_of: int | None = None
+    published_at: str
+    as_of: date
+    node: str
+    software: str
+    rules: str
+    inputs: str
+    last_decision: int
+    forced: str | None = None
+    first_seq: int
+    next_seq: int
+    entities: dict[str, EntityState]
+    landed: tuple[Landed, ...]
+    files: tuple[Written, ...] = ()
+
+    def text(self) -> str:
+        """The manifest as it is written."""
+        return json.dumps(self.model_dump(mode="json"), ensure_ascii=False, indent=1) + "\n"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of the release in `folder` (NotFoundError where there is none)."""
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise NotFoundError(f"{folder} is no release (no manifest.json); 'shuyuan status' lists the releases")
+    return Manifest.model_validate_json(path.read_text("utf-8"))
+
+
+def current_release(releases: Path) -> int | None:
+    """The number of the published release, None before the first one."""
+    link = releases / "current"
+    return int(link.readlink().name) if link.is_symlink() else None
+
+
+def file_sha256(path: Path) -> str | None:
+    """The SHA-256 of a file in hexadecimal digits, None where there is no such file."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def software_version() -> str:
+    """The version of the installed package."""
+    try:
+        return version("shuyuan")
+    except PackageNotFoundError:
+        return "unreleased"

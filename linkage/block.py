@@ -1,0 +1,120 @@
+"""Finds the pairs worth comparing, and refuses before running when there would be too many.
+
+Reads: standard, frequency. Writes: block, pair_count, candidate_total, pair.
+
+Every blocking rule becomes one BIGINT column of `block` (a hash of its keys, null where a key is null or
+where the block was a hub when the frequencies were frozen), so that the joins compare machine words.
+A pair belongs to the first rule that makes it; it is ordered by the records' ordinals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from linkage.frequencies import block_text, hub_name
+from linkage.frequencies import total as frozen_total
+from linkage.sql import number, rows
+from rules.columns import field_columns
+from rules.errors import RefusedError
+from rules.kinds import KINDS
+from rules.kinds.base import literal
+from rules.model import BlockingRule, Entity, EntityRules
+
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class RulePairs:
+    """How many pairs one blocking rule makes on its own, counted exactly from the sizes of its blocks."""
+
+    rule: str
+    pairs: int
+
+
+def block(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> list[RulePairs]:
+    """Build `block`, estimate every rule and, within the budget, list the candidate pairs in `pair`.
+
+    Raises:
+        RefusedError: the rules together make more pairs than `matching.budget` per record.
+    """
+    entity = rules.entity
+    con.execute(f"create or replace table block as {block_sql(entity)}")
+    estimates = _estimate(con, entity)
+    _refuse_above_budget(con, entity, estimates)
+    con.execute("create or replace table pair (join_key_l bigint, join_key_r bigint, match_key varchar)")
+    for i in range(len(entity.blocking)):
+        con.execute(f"insert into pair {pairs_sql(i)}")
+    con.execute("create or replace table candidate_total as select count(*) as pairs from pair")
+    return estimates
+
+
+def block_sql(entity: Entity) -> str:
+    """SQL of `block`: a record's ordinal and its block under every rule."""
+    columns = ""
+    for i, rule in enumerate(entity.blocking):
+        hashed = f"cast(hash({block_text(rule)}) >> 1 as bigint)"
+        hubs = f"select cast(hash(value) >> 1 as bigint) from frequency where kind = 'hub' and name = {_name(rule)}"
+        known = " and ".join(f"({key}) is not null" for key in rule.keys)
+        spared = f" and {hashed} not in ({hubs})" if rule.cap is not None else ""
+        columns += f",\n  case when {known}{spared} then {hashed} end as block_{i}"
+    return f"select ordinal{columns}\nfrom standard"
+
+
+def pairs_sql(i: int) -> str:
+    """SQL of the pairs that rule `i` makes and no earlier rule does."""
+    earlier = " or ".join(f"coalesce(l.block_{j} = r.block_{j}, false)" for j in range(i))
+    return (
+        f"select l.ordinal, r.ordinal, '{i}' from block as l join block as r "
+        f"on l.block_{i} = r.block_{i} and l.ordinal < r.ordinal" + (f" where not ({earlier})" if earlier else "")
+    )
+
+
+def _estimate(con: duckdb.DuckDBPyConnection, entity: Entity) -> list[RulePairs]:
+    con.execute("create or replace table pair_count (rule varchar, pairs bigint)")
+    for i, rule in enumerate(entity.blocking):
+        con.execute(
+            f"insert into pair_count select {_name(rule)}, coalesce(sum(n * (n - 1) // 2), 0) from "
+            f"(select count(*)::hugeint as n from block where block_{i} is not null group by block_{i})"
+        )
+    found = dict(con.execute("select rule, pairs from pair_count").fetchall())
+    return [RulePairs(hub_name(rule), int(found[hub_name(rule)])) for rule in entity.blocking]
+
+
+def _refuse_above_budget(con: duckdb.DuckDBPyConnection, entity: Entity, estimates: list[RulePairs]) -> None:
+    records = max(number(con, "select count(*) from standard"), frozen_total(con))
+    allowed = int(entity.matching.budget * records)
+    wanted = sum(estimate.pairs for estimate in estimates)
+    if wanted <= allowed:
+        return
+    worst = max(range(len(estimates)), key=lambda i: estimates[i].pairs)
+    rule = entity.blocking[worst]
+    largest = rows(
+        con,
+        f"select any_value({block_text(rule)} order by ordinal), count(*) from standard join block using (ordinal) "
+        f"where block_{worst} is not null group by block_{worst} order by 2 desc, 1 limit {SHOWN}",
+    )
+    blocks = "; ".join(f"{_masked(entity, rule, str(text))} ({count} records)" for text, count in largest)
+    raise RefusedError(
+        f"blocking would make {wanted:,} candidate pairs, more than the budget of {allowed:,} "
+        f"({entity.matching.budget:g} per record). Rule {estimates[worst].rule!r} makes {estimates[worst].pairs:,}; "
+        f"its largest blocks are {blocks}. Give the rule a lower `cap` or another key in entity.toml"
+    )
+
+
+def _name(rule: BlockingRule) -> str:
+    return literal(hub_name(rule))
+
+
+def _masked(entity: Entity, rule: BlockingRule, text: str) -> str:
+    """The key values of a block as they may be printed: by the mask of the field's kind, or only a first letter."""
+    owner = {
+        column: KINDS[field.kind]
+        for name, field in entity.fields.items()
+        for column in field_columns(name, field.kind)
+    }
+    values = zip(rule.keys, text.split("\x1f"), strict=True)
+    return " + ".join(owner[key].mask(value) if key in owner else f"{value[:1]}***" for key, value in values)
+
+

@@ -1,0 +1,120 @@
+"""How common values were when the weights were trained: frozen, so that a new batch moves no untouched pair.
+
+Reads: standard. Writes: rules/<entity>/frequencies.parquet; and from it: frequency, hub.
+
+    kind     name                 value       count
+    total    (empty)              (empty)     records of `standard`; the prior and the budget refer to it
+    total    a column             (empty)     its non-null values
+    tf       a column             a value     how many records have it; only values that two or more have
+    hub      keys of a rule       a block     its records; only blocks above the rule's cap, which block nothing
+
+A value that is not listed counts once: its frequency is 1 / (non-null values of the column).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import duckdb
+
+from linkage.splink_model import frequency_columns
+from linkage.sql import execute, number, rows
+from rules.columns import quote
+from rules.errors import RefusedError
+from rules.kinds.base import literal
+from rules.model import BlockingRule, Entity, EntityRules
+
+FILE = "frequencies.parquet"
+UNIT = "chr(31)"
+
+
+def path_of(rules: EntityRules) -> Path:
+    """Where the frozen frequencies of an entity type lie: beside its weights."""
+    return rules.folder / FILE
+
+
+def freeze(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
+    """Count `standard` and write the frequencies beside the rules: the old file or the new one, never a part."""
+    con.execute(f"create or replace table frequency as {frequency_sql(rules.entity)}")
+    path = path_of(rules)
+    scratch = path.with_name(f".{path.name}.new")
+    con.execute(
+        f"copy (select * from frequency order by kind, name, value) to {literal(str(scratch))} "
+        "(format parquet, compression zstd)"
+    )
+    with scratch.open("rb") as file:
+        os.fsync(file.fileno())
+    scratch.replace(path)
+
+
+def load(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
+    """Read the frozen frequencies into `frequency` and `hub`; the first run of all freezes its own data.
+
+    Raises:
+        RefusedError: the rules ask for columns or caps that were not frozen.
+    """
+    if not path_of(rules).exists():
+        freeze(con, rules)
+    read(con, path_of(rules))
+    known = {str(name) for (name,) in rows(con, "select name from frequency where kind = 'total'")}
+    missing = sorted({*frequency_columns(rules.entity), *(hub_name(r) for r in rules.entity.blocking if r.cap)} - known)
+    if missing:
+        raise RefusedError(
+            f"{path_of(rules)} was frozen before the rules named {', '.join(missing)}; "
+            f"run 'shuyuan train {rules.name}' to count them"
+        )
+
+
+def read(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Read a file of frozen frequencies into `frequency`."""
+    execute(con, "create or replace table frequency as select * from read_parquet($path)", path=str(path))
+
+
+def total(con: duckdb.DuckDBPyConnection) -> int:
+    """The number of records at the time of freezing."""
+    return number(con, "select count from frequency where kind = 'total' and name = ''")
+
+
+def hub_name(rule: BlockingRule) -> str:
+    """What the blocks of a rule are filed under: its keys, so that a changed rule has no old hubs."""
+    return " + ".join(rule.keys)
+
+
+def block_text(rule: BlockingRule) -> str:
+    """SQL: the keys of a rule as one text, null where a key is null."""
+    keys = ", ".join(f"cast({key} as varchar)" for key in rule.keys)
+    known = " and ".join(f"({key}) is not null" for key in rule.keys)
+    return f"case when {known} then concat_ws({UNIT}, {keys}) end"
+
+
+def frequency_sql(entity: Entity) -> str:
+    """SQL that counts `standard` into the rows of `frequency`."""
+    parts = ["select 'total' as kind, '' as name, '' as value, count(*) as count from standard"]
+    for column in frequency_columns(entity):
+        value, name = f"cast({quote(column)} as varchar)", literal(column)
+        parts.append(f"select 'total', {name}, '', count({quote(column)}) from standard")
+        parts.append(
+            f"select 'tf', {name}, {value}, count(*) from standard where {quote(column)} is not null "
+            "group by all having count(*) > 1"
+        )
+    for rule in entity.blocking:
+        if rule.cap is not None:
+            name, text = literal(hub_name(rule)), block_text(rule)
+            parts.append(f"select 'total', {name}, '', count({text}) from standard")
+            parts.append(
+                f"select 'hub', {name}, {text}, count(*) from standard where {text} is not null "
+                f"group by all having count(*) > {rule.cap}"
+            )
+    return "\nunion all ".join(parts)
+
+
+def lookup_sql(column: str) -> str:
+    """SQL of the look-up that Splink joins: every present value of `column` with its frozen frequency."""
+    name = quote(column)
+    return f"""select present.{name}, coalesce(f.count, 1)
+  / (select greatest(max(count), 1) from frequency where kind = 'total' and name = {literal(column)})
+  as {quote("tf_" + column)}
+from (select distinct {name} from standard where {name} is not null) as present
+left join frequency as f
+  on f.kind = 'tf' and f.name = {literal(column)} and f.value = cast(present.{name} as varchar)"""

@@ -1,0 +1,40 @@
+"""The static SQL of linkage: one file per table, each statement ended by `;` at the end of a line."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+
+import duckdb
+
+_NAMED = re.compile(r"\$([a-z_]+)")
+_END = re.compile(r";[ \t]*(?:\n|$)")
+
+
+def statements(name: str) -> list[str]:
+    """The statements of `sql/<name>.sql` in order."""
+    text = files(__package__).joinpath(f"{name}.sql").read_text("utf-8")
+    return [part.strip() for part in _END.split(text) if part.strip()]
+
+
+def run(con: duckdb.DuckDBPyConnection, name: str, **values: object) -> None:
+    """Run every statement of `sql/<name>.sql`, each with those of `values` that it names as `$value`."""
+    for statement in statements(name):
+        execute(con, statement, **values)
+
+
+def execute(con: duckdb.DuckDBPyConnection, statement: str, **values: object) -> None:
+    """Run one statement with those of `values` that it names as `$value` (DuckDB refuses the others)."""
+    named = set(_NAMED.findall(statement))
+    con.execute(statement, {key: value for key, value in values.items() if key in named})
+
+
+def rows(con: duckdb.DuckDBPyConnection, statement: str, **values: object) -> list[tuple[object, ...]]:
+    """All rows of a query: an unfinished result would leave the connection busy."""
+    execute(con, statement, **values)
+    return con.fetchall()
+
+
+def number(con: duckdb.DuckDBPyConnection, statement: str, **values: object) -> int:
+    """The one number that a query gives (0 for null)."""
+    return int(str(rows(con, statement, **values)[0][0] or 0))

@@ -1,0 +1,35 @@
+"""Free text: equal after Unicode compatibility folding, case and white space.
+
+Han text has no further levels, because DuckDB's string distances count bytes. `script = "latin"` adds an
+ASCII column, on which bytes are characters and Jaro-Winkler (Winkler 1990) says what it should.
+"""
+
+from __future__ import annotations
+
+from rules.kinds.base import Comparison, Kind, Level, Options
+
+
+class Text(Kind):
+    """The kind `text`."""
+
+    def parse(self, raw: str, options: Options) -> str:
+        return f"""
+        with clean as (select raw, regexp_replace(trim(raw), '\\s+', ' ', 'g') as value from {raw})
+        select raw, nullif(value, '') as value,
+               nullif(lower(nfc_normalize(value)), '') as key,
+               nullif(trim(regexp_replace(lower(strip_accents(value)), '[^a-z0-9 ]+', ' ', 'g')), '') as ascii,
+               []::varchar[] as findings
+        from clean"""
+
+    def compare(self, column: str, options: Options) -> Comparison:
+        levels = [Level("exact", f"{column}__key_l = {column}__key_r", f"{column}__key")]
+        if options.get("script") == "latin":
+            similarity = f"jaro_winkler_similarity({column}__ascii_l, {column}__ascii_r)"
+            levels += [Level("close", f"{similarity} >= 0.92"), Level("similar", f"{similarity} >= 0.8")]
+        return Comparison(f"{column}__key_l is null or {column}__key_r is null", tuple(levels))
+
+    def mask(self, value: str) -> str:
+        return value[:6] + "…" if len(value) > 6 else value
+
+
+TEXT = Text(name="text", columns={"ascii": "VARCHAR"}, options={"script": "han"}, ascii=frozenset({"ascii"}))
