@@ -3,5 +3,10 @@
 from __future__ import annotations
 
 from rules.kinds.base import Kind
+from rules.kinds.code import CODE
+from rules.kinds.date_kind import DATE
+from rules.kinds.division import DIVISION
+from rules.kinds.phone import PHONE
+from rules.kinds.text import TEXT
 
-KINDS: dict[str, Kind] = {}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (TEXT, CODE, DATE, PHONE, DIVISION)}

@@ -6,7 +6,11 @@ ASCII column, on which bytes are characters and Jaro-Winkler (Winkler 1990) says
 
 from __future__ import annotations
 
-from rules.kinds.base import Comparison, Kind, Level, Options
+from rules.kinds.base import Comparison, Kind, Level, Options, literal
+
+# Full-width forms and the ideographic space as their ordinary ones (the part of NFKC that texts need).
+_WIDE = "".join(chr(0xFF01 + i) for i in range(94)) + "\u3000"
+_NARROW = "".join(chr(0x21 + i) for i in range(94)) + " "
 
 
 class Text(Kind):
@@ -14,7 +18,8 @@ class Text(Kind):
 
     def parse(self, raw: str, options: Options) -> str:
         return f"""
-        with clean as (select raw, regexp_replace(trim(raw), '\\s+', ' ', 'g') as value from {raw})
+        with clean as (select raw, regexp_replace(
+            trim(translate(raw, {literal(_WIDE)}, {literal(_NARROW)})), '\\s+', ' ', 'g') as value from {raw})
         select raw, nullif(value, '') as value,
                nullif(lower(nfc_normalize(value)), '') as key,
                nullif(trim(regexp_replace(lower(strip_accents(value)), '[^a-z0-9 ]+', ' ', 'g')), '') as ascii,
