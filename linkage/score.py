@@ -37,28 +37,33 @@ CHUNK = 4_000_000
 def score(
     con: duckdb.DuckDBPyConnection, rules: EntityRules, advance: Callable[[int], None] = lambda done: None
 ) -> None:
-    """Build `candidate_pair`; `advance` hears the number of pairs weighed so far, chunk by chunk."""
+    """Build `candidate_pair`; `advance` hears how many pairs each chunk weighed."""
     entity = rules.entity
     model = settings(rules, frozen_total(con))
     con.execute(f"create or replace table comparable as {comparable_sql(entity)}")
-    con.execute(f"create or replace table scored ({scored_columns(entity)})")
+    con.execute(f"create or replace table candidate_pair ({candidate_columns(entity)})")
     with predicting(con, "comparable", model) as session:
         register_frequencies(session, entity)
         for low, high in chunks(con):
-            insert_scores(session, entity, f"join_key_l >= {low} and join_key_l < {high}")
-            advance(number(con, f"select count(*) from pair where join_key_l >= {low} and join_key_l < {high}"))
-    con.execute(f"create or replace table candidate_pair as {candidate_pair_sql(entity)}")
-    con.execute("drop table scored")
+            advance(score_chunk(session, entity, f"join_key_l >= {low} and join_key_l < {high}"))
     con.execute("drop table comparable")
 
 
 def comparable_sql(entity: Entity) -> str:
-    """SQL of the columns that Splink compares."""
-    return f"select ordinal, {', '.join(quote(column) for column in compared_columns(entity))} from standard"
+    """SQL of the columns that comparisons and guards read; nothing else is handed to Splink."""
+    guarded = set().union(*(sided_columns(guard.when) for guard in entity.guards))
+    columns = sorted({*compared_columns(entity), *guarded} - {"record_id", "ordinal"})
+    return f"select ordinal, record_id, {', '.join(quote(column) for column in columns)} from standard"
+
+
+def candidate_columns(entity: Entity) -> str:
+    """The column definitions of `candidate_pair`: the pair, its verdict, and level and weight of every comparison."""
+    found = "".join(f", gamma_{one.name} tinyint, weight_{one.name} float" for one in entity.comparisons)
+    return f"record_l bigint, record_r bigint, match_key varchar, match_weight double, verdict varchar{found}"
 
 
 def chunks(con: duckdb.DuckDBPyConnection) -> list[tuple[int, int]]:
-    """Ranges of left ordinals with at most about CHUNK pairs each."""
+    """Ranges of left ordinals with about CHUNK pairs each."""
     pairs = number(con, "select count(*) from pair")
     if not pairs:
         return []
@@ -79,49 +84,51 @@ def register_frequencies(session: Session, entity: Entity) -> None:
         session.linker.table_management.register_term_frequency_lookup(frame, column)
 
 
-def scored_columns(entity: Entity) -> str:
-    """The column definitions of `scored`: the pair, and level and weight of every comparison."""
-    found = "".join(f", gamma_{one.name} tinyint, weight_{one.name} float" for one in entity.comparisons)
-    return f"ordinal_l bigint, ordinal_r bigint, match_key varchar, match_weight double{found}"
-
-
-def insert_scores(session: Session, entity: Entity, where: str) -> None:
-    """Weigh the pairs of one chunk and append those at or above `matching.review` to `scored`."""
+def score_chunk(session: Session, entity: Entity, where: str) -> int:
+    """Weigh the pairs of one chunk, append those worth keeping to `candidate_pair`; returns how many it weighed."""
     session.cursor.execute(f"create or replace table {SCHEMA}.chunk as select * from pair where {where}")
     chunk = session.api.table_to_splink_dataframe("chunk", f"{SCHEMA}.chunk")
     session.linker.table_management.register_blocked_pairs_for_predict(chunk)
     found = session.linker.inference.predict(threshold_match_weight=entity.matching.review, warning_mode="never")
-    columns = "".join(f", gamma_{one.name}, {weight_sql(entity, one)}" for one in entity.comparisons)
-    session.cursor.execute(
-        f"insert into scored select ordinal_l, ordinal_r, match_key, match_weight{columns} from {found.physical_name}"
-    )
+    session.cursor.execute(f"insert into candidate_pair {candidate_pair_sql(entity, found.physical_name)}")
     found.drop_table_from_database_and_remove_from_cache()
+    return number(session.cursor, f"select count(*) from {SCHEMA}.chunk")
+
+
+def candidate_pair_sql(entity: Entity, scored: str) -> str:
+    """SQL of `candidate_pair` from a table that Splink scored: levels, weights and the verdict."""
+    guards = "".join(
+        f" when {guard.when} then {literal('dropped' if guard.effect == 'reject' else 'guard')}"
+        for guard in sorted(entity.guards, key=lambda guard: guard.effect)
+    )
+    verdict = f"case{guards} when match_weight >= {entity.matching.accept} then 'accept' else 'review' end"
+    levels = "".join(
+        f", {gamma_sql(entity, one)} as gamma_{one.name}, {weight_sql(entity, one)} as weight_{one.name}"
+        for one in entity.comparisons
+    )
+    kept = "".join(f", gamma_{one.name}, weight_{one.name}" for one in entity.comparisons)
+    sided = sorted({*compared_columns(entity), *set().union(*(sided_columns(g.when) for g in entity.guards))})
+    columns = "".join(
+        f", {side}.{quote(name)} as {quote(f'{name}_{side}')}" for name in sided if name != "ordinal" for side in "lr"
+    )
+    return f"""select record_l, record_r, match_key, match_weight, verdict{kept} from (
+  select *, {verdict} as verdict from (
+    select *{levels} from (
+      select s.*, l.record_id as record_l, r.record_id as record_r{columns}
+      from {scored} as s join comparable as l on l.ordinal = s.ordinal_l join comparable as r on r.ordinal = s.ordinal_r
+    )
+  )
+) where verdict <> 'dropped'"""
+
+
+def gamma_sql(entity: Entity, rule: ComparisonRule) -> str:
+    """SQL: the level of a pair, counted as Splink counts: -1 null, 0 else, the most similar highest."""
+    whole = comparison(entity, rule)
+    levels = "".join(f" when {level.when} then {len(whole.levels) - i}" for i, level in enumerate(whole.levels))
+    return f"case when {whole.null} then -1{levels} else 0 end"
 
 
 def weight_sql(entity: Entity, rule: ComparisonRule) -> str:
     """SQL over Splink's output: what one comparison adds to the match weight, term frequency included."""
     adjusted = rule.term_frequency and any(level.term_frequency for level in comparison(entity, rule).levels)
     return f"mw_{rule.name} + mw_tf_adj_{rule.name}" if adjusted else f"mw_{rule.name}"
-
-
-def candidate_pair_sql(entity: Entity) -> str:
-    """SQL that names the records of the scored pairs and gives every pair its verdict."""
-    guards = "".join(
-        f" when {guard.when} then {literal('dropped' if guard.effect == 'reject' else 'guard')}"
-        for guard in sorted(entity.guards, key=lambda guard: guard.effect)
-    )
-    weighed = f"case{guards} when match_weight >= {entity.matching.accept} then 'accept' else 'review' end"
-    compared = ", ".join(f"gamma_{one.name}, weight_{one.name}" for one in entity.comparisons)
-    names = sorted(set().union(*(sided_columns(guard.when) for guard in entity.guards)))
-    named = "".join(
-        f", {side}.{quote(name)} as {quote(f'{name}_{side}')}"
-        for name in names
-        if not name.startswith("gamma_")
-        for side in "lr"
-    )
-    return f"""select record_l, record_r, match_key, match_weight, verdict, {compared} from (
-  select *, {weighed} as verdict from (
-    select scored.*, l.record_id as record_l, r.record_id as record_r{named}
-    from scored join standard as l on l.ordinal = ordinal_l join standard as r on r.ordinal = ordinal_r
-  )
-) where verdict <> 'dropped'"""

@@ -79,7 +79,7 @@ def build(
         "sql_dialect": "duckdb",
         "unique_id_column_name": "ordinal",
         "probability_two_random_records_match": probability,
-        "retain_matching_columns": True,
+        "retain_matching_columns": False,
         "retain_intermediate_calculation_columns": True,
         "blocking_rules_to_generate_predictions": [f"l.block_{i} = r.block_{i}" for i in range(len(entity.blocking))],
         "comparisons": [_comparison(entity, rule, trained, adjust) for rule in entity.comparisons],
