@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from rules.kinds.base import Kind
+from rules.kinds.citizen_id import CITIZEN_ID
 from rules.kinds.code import CODE
 from rules.kinds.date_kind import DATE
 from rules.kinds.division import DIVISION
+from rules.kinds.person_name import PERSON_NAME
 from rules.kinds.phone import PHONE
 from rules.kinds.text import TEXT
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (TEXT, CODE, DATE, PHONE, DIVISION)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (TEXT, CODE, DATE, PHONE, DIVISION, CITIZEN_ID, PERSON_NAME)}

@@ -1,4 +1,5 @@
-"""Writes `rules/reference/characters.csv`: what every Han character is compared as, read as and looks like.
+"""Writes `characters.csv`: what every Han character is compared as, read as and looks like; and the small
+tables `replaced_characters.csv` and `transliteration.csv` beside it.
 
 Sources: readings from pypinyin (mozillazg/pinyin-data, MIT); folding from OpenCC (Apache-2.0) and
 `variants.py`; four-corner codes from the package `four_corner_method` (MIT). Run from the project folder:
@@ -17,10 +18,9 @@ import opencc
 from four_corner_method import FourCornerMethod
 from pypinyin.constants import PINYIN_DICT
 from pypinyin.contrib.tone_convert import to_normal, to_tone3
-from variants import FOLDS, NOT_FOLDED, READINGS
+from variants import FOLDS, NOT_FOLDED, PRIVATE_USE, READINGS, TRANSLITERATION
 
-TARGET = Path(__file__).resolve().parents[1] / "characters.csv"
-PRIVATE_USE = TARGET.with_name("private_use.csv")
+FOLDER = Path(__file__).resolve().parents[1]
 SIMPLIFY = [opencc.OpenCC(name) for name in ("t2s", "hk2s")]
 
 
@@ -55,25 +55,47 @@ def plain(reading: str) -> str:
     return reading.rstrip("12345")
 
 
-def main() -> None:
-    corners = FourCornerMethod()
-    with PRIVATE_USE.open(encoding="utf-8") as file:
-        standard = {row["char"]: row["standard"] for row in csv.DictReader(file)}
+def replaced() -> dict[str, str]:
+    """Characters that are not what they seem -> the one that is meant: private-use code points and the
+    signs for radicals that PDF files carry. NFKC would do the latter, but ruin ① and ㈠ in names."""
+    radicals = [chr(code) for code in range(0x2E80, 0x2FD6)]
+    return PRIVATE_USE | {
+        radical: unicodedata.normalize("NFKC", radical)
+        for radical in radicals
+        if unicodedata.normalize("NFKC", radical) != radical
+    }
+
+
+def write(name: str, header: list[str], rows: list[list[str]]) -> None:
+    with (FOLDER / name).open("w", encoding="utf-8", newline="") as file:
+        out = csv.writer(file, lineterminator="\n")
+        out.writerow(header)
+        out.writerows(rows)
+
+
+def characters() -> list[list[str]]:
+    """char, folded and, of the folded one: toned, toneless, alternative reading, four-corner code."""
+    corners, standard = FourCornerMethod(), replaced()
     chars = {chr(code) for code in PINYIN_DICT if code >= 0x3400} | set(FOLDS) | {"〇"}
     chars = {char for char in chars if not 0xE000 <= ord(char) <= 0xF8FF} | set(standard)
     compatibility = [*range(0xF900, 0xFB00), *range(0x2F800, 0x2FA20)]
     chars |= {chr(code) for code in compatibility if unicodedata.normalize("NFC", chr(code)) != chr(code)}
     chars |= {fold(standard.get(char, char)) for char in chars}
-    with TARGET.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["char", "folded", "toned", "toneless", "alternative", "four_corner"])
-        for char in sorted(chars):
-            folded = fold(standard.get(char, char))
-            read = readings(folded) or readings(char)
-            toned = read[0] if read else ""
-            other = next((plain(one) for one in read[1:] if plain(one) != plain(toned)), "")
-            rows.writerow([char, folded, toned, plain(toned), other, corners.query(folded) or ""])
+    rows = []
+    for char in sorted(chars):
+        folded = fold(standard.get(char, char))
+        read = readings(folded) or readings(char)
+        toned = read[0] if read else ""
+        other = next((plain(one) for one in read[1:] if plain(one) != plain(toned)), "")
+        rows.append([char, folded, toned, plain(toned), other, corners.query(folded) or ""])
+    return rows
 
 
 if __name__ == "__main__":
-    main()
+    write("replaced_characters.csv", ["char", "standard"], [list(pair) for pair in sorted(replaced().items())])
+    write("transliteration.csv", ["char", "toneless"], [list(pair) for pair in sorted(TRANSLITERATION.items())])
+    write(
+        "characters.csv",
+        ["char", "folded", "toned", "toneless", "alternative", "four_corner"],
+        characters(),
+    )

@@ -53,5 +53,20 @@ TRANSLITERATION = {
     for pair in """
     都:du 卜:bu 不:bu 布:bu 合:he 和:he 乐:le 扎:zha 那:na 娜:na 提:ti 曲:qu 长:chang 行:xing 尔:er 阿:a 克:ke 可:ke
     莎:sha 沙:sha 萨:sa 吾:wu 孜:zi 茜:xi 伽:jia 给:gei 拓:tuo 朴:pu 朝:chao 重:zhong 召:zhao 尉:yu 佛:fo 曾:zeng
+    买:mai 麦:mai 提:ti 江:jiang 尼:ni 亚:ya 娅:ya 孜:zi 则:ze 兹:zi 车:che 单:dan 盖:gai 查:cha 莫:mo 木:mu 穆:mu
+    """.split()
+}
+
+# Private-use code points that GBK and GB 18030-2000 fonts gave to characters that Unicode has by now
+# (the table of GB 18030-2022; the same pairs are in mozillazg/pinyin-data, MIT).
+PRIVATE_USE = {
+    chr(int(pair.split(":")[0], 16)): chr(int(pair.split(":")[1], 16))
+    for pair in """
+    E816:20087 E818:200CC E81A:3473 E81B:3447 E81E:9FB4 E81F:359E E820:361A E821:360E E824:396E E825:3918 E826:9FB5
+    E827:39CF E828:39DF E829:3A73 E82A:39D0 E82B:9FB6 E82C:9FB7 E82D:3B4E E82E:3C6E E82F:3CE0 E831:215D7 E832:9FB8
+    E834:4056 E835:415F E837:4337 E83B:2298F E83C:43B1 E83D:43AC E83F:43DD E840:44D6 E841:4661 E842:464C E843:9FB9
+    E844:4723 E845:4729 E846:477C E847:478D E849:4947 E84A:497A E84B:497D E84C:4982 E84D:4983 E84E:4985 E84F:4986
+    E850:499F E851:499B E852:49B7 E853:49B6 E854:9FBA E855:241FE E856:4CA3 E857:4C9F E858:4CA0 E859:4CA1 E85A:4C77
+    E85B:4CA2 E85C:4D13 E85D:4D14 E85E:4D15 E85F:4D16 E860:4D17 E861:4D18 E862:4D19 E863:4DAE E864:9FBB
     """.split()
 }
