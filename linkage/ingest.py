@@ -1,0 +1,354 @@
+"""Lands files and turns their rows into versions of source records; nothing that was read is lost.
+
+Reads: a delivered file. Writes: landed/<sha256>/, batch, record, observation, reject, finding.
+
+    rows read = new versions + unchanged + withdrawals + rejected        (sql/audit_accounting.sql)
+
+A file is read before it is landed, so a refused one leaves nothing behind. It is landed before its rows are
+committed, in one transaction: after a crash either nothing or everything of it counts, and what is landed
+without rows is taken in by the next command (`reload_landed`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from difflib import get_close_matches
+from fnmatch import fnmatch
+from pathlib import Path
+
+import duckdb
+
+from linkage import readers, sql
+from linkage.workspace import Workspace, use_entity, write_atomically
+from rules.columns import quote
+from rules.errors import InputError, NotFoundError
+from rules.model import EntityRules, Rules, Source
+
+_DATE_IN_NAME = re.compile(r"(?<!\d)(20\d{2})-?([01]\d)-?([0-3]\d)(?!\d)")
+_DAY = "try_cast({0} as date)"
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of one file. `withdrawn` counts keys that a snapshot no longer lists."""
+
+    entity: str
+    source: str
+    file: str
+    sha256: str
+    batch_id: int
+    read: int
+    new: int
+    unchanged: int
+    deleted: int
+    rejected: int
+    withdrawn: int
+    already: bool = False
+
+
+def match_source(rules: Rules, path: Path) -> tuple[str, str]:
+    """The (entity, source) whose `files` patterns fit the name of `path`.
+
+    Raises:
+        InputError: none does, or several do.
+    """
+    fits = [
+        (entity, name)
+        for entity, one in rules.entities.items()
+        for name, source in one.sources.sources.items()
+        if any(fnmatch(path.name, pattern) for pattern in source.files)
+    ]
+    if len(fits) == 1:
+        return fits[0]
+    known = ", ".join(sorted(name for one in rules.entities.values() for name in one.sources.sources))
+    said = "belongs to no registered source" if not fits else f"fits several sources ({', '.join(s for _, s in fits)})"
+    raise InputError(f"{path.name}: {said}; name one with --source ({known}), or register it in sources.toml")
+
+
+def load_file(
+    con: duckdb.DuckDBPyConnection,
+    ws: Workspace,
+    entity: EntityRules,
+    source: str,
+    path: Path,
+    observed_on: date | None = None,
+) -> LoadReport:
+    """Land `path` as a delivery of `source` and take in its rows; the same file again adds nothing.
+
+    Raises:
+        InputError: the source is not registered, or the file does not hold what the source declares.
+    """
+    declared = entity.sources.sources.get(source)
+    if declared is None:
+        known = ", ".join(sorted(entity.sources.sources))
+        raise InputError(f"{source!r} is no registered source of {entity.name} (known: {known}); see sources.toml")
+    prepare(con, entity)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    sha256 = _sha256(path)
+    done = con.execute("select batch_id from batch where sha256 = ? and source = ?", [sha256, source]).fetchall()
+    if done:
+        return LoadReport(entity.name, source, path.name, sha256, done[0][0], 0, 0, 0, 0, 0, 0, already=True)
+    incoming = _read(con, entity, declared, source, path)
+    day = observed_on or _day_in(path.name) or _latest_row_day(con, declared) or datetime.now(UTC).date()
+    loaded_at = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    _land(ws, entity.name, source, path, sha256, day, loaded_at)
+    return _take_in(con, entity, source, path.name, sha256, day, loaded_at, incoming)
+
+
+def reload_landed(con: duckdb.DuckDBPyConnection, ws: Workspace, rules: Rules) -> int:
+    """Take in every landed file that the work database does not hold; gives how many there were."""
+    found = [json.loads(note.read_text("utf-8")) | {"folder": note.parent} for note in ws.landed.glob("*/load.*.json")]
+    count = 0
+    for note in sorted(found, key=lambda n: (n["loaded_at"], n["sha256"], n["source"])):
+        entity = rules.entities.get(note["entity"])
+        if entity is None or note["source"] not in entity.sources.sources:
+            raise NotFoundError(f"landed file {note['file']} came from {note['source']!r}, which the rules lack")
+        use_entity(con, entity.name)
+        prepare(con, entity)
+        held = con.execute(
+            "select 1 from batch where sha256 = ? and source = ?", [note["sha256"], note["source"]]
+        ).fetchall()
+        if not held:
+            path = note["folder"] / note["file"]
+            incoming = _read(con, entity, entity.sources.sources[note["source"]], note["source"], path)
+            day, at = date.fromisoformat(note["observed_on"]), datetime.fromisoformat(note["loaded_at"])
+            _take_in(con, entity, note["source"], note["file"], note["sha256"], day, at, incoming)
+            count += 1
+    return count
+
+
+def rejects(con: duckdb.DuckDBPyConnection, batch_id: int | None = None) -> list[tuple[str, int, str, str]]:
+    """Rejected rows of one batch (or all): file name, line, reason, the row as it came."""
+    return con.execute(
+        "select file_name, line, reason, raw from reject join batch using (batch_id) "
+        "where $batch is null or batch_id = $batch order by batch_id, line",
+        {"batch": batch_id},
+    ).fetchall()
+
+
+def disk_needed(path: Path) -> int:
+    """Bytes that loading `path` may take: its landed copy and about as much again in the work database."""
+    return 2 * path.stat().st_size
+
+
+def prepare(con: duckdb.DuckDBPyConnection, entity: EntityRules) -> None:
+    """Make the tables that files land in, in the schema of the entity type."""
+    use_entity(con, entity.name)
+    fields = "".join(f", {quote(name)} varchar" for name in entity.entity.fields)
+    con.execute(
+        "create table if not exists record (record_id bigint, source varchar, source_key varchar, "
+        f"batch_id integer, observed_on date, row_hash varchar, line bigint, dup_group varchar{fields})"
+    )
+    sql.run(con, "landing")
+
+
+def _read(
+    con: duckdb.DuckDBPyConnection, entity: EntityRules, declared: Source, source: str, path: Path
+) -> readers.Incoming:
+    """Read the file, check its headings and make table `staged_row`: one mapped row per readable row."""
+    incoming = readers.read(con, path)
+    place = {heading: f"c{i}" for i, heading in enumerate(incoming.headings)}
+    wanted = [*declared.key, *declared.columns.values()]
+    wanted += [declared.observed_on] if declared.observed_on else []
+    wanted += [declared.deleted.column] if declared.deleted else []
+    wanted += list(declared.duplicate_free) if isinstance(declared.duplicate_free, tuple) else []
+    missing = [heading for heading in dict.fromkeys(wanted) if heading not in place]
+    if missing:
+        raise InputError(f"{path.name} line 1: {'; '.join(_missing(name, incoming.headings) for name in missing)}")
+    if not incoming.rows and not incoming.rejected:
+        raise InputError(f"{path.name}: no rows below the heading; nothing was loaded")
+    values = {field: f"nullif({place[h]}, '')" for field, h in declared.columns.items()}
+    fields = ", ".join(f"{values.get(name, 'null::varchar')} as {quote(name)}" for name in entity.entity.fields)
+    key = " || '-' || ".join(f"trim({place[name]})" for name in declared.key)
+    op = "'upsert'"
+    if declared.deleted:
+        marks = ", ".join("'" + value.replace("'", "''") + "'" for value in declared.deleted.values)
+        op = f"case when trim({place[declared.deleted.column]}) in ({marks}) then 'delete' else 'upsert' end"
+    group = {False: "null", True: "$source"}.get(declared.duplicate_free is True, "null")
+    if isinstance(declared.duplicate_free, tuple):
+        group = " || '/' || ".join(["$source", *(f"trim({place[name]})" for name in declared.duplicate_free)])
+    day = place[declared.observed_on] if declared.observed_on else "null"
+    con.execute(
+        f"create or replace temp table staged_row as select line, nullif({key}, '') as source_key, {op} as op, "
+        f"{_read_day(day)} as observed_on, {day}::varchar as observed_text, {group}::varchar as dup_group, {fields} "
+        "from incoming",
+        {"source": source} if "$source" in group else None,
+    )
+    con.execute("drop table incoming")
+    return incoming
+
+
+def _read_day(column: str) -> str:
+    """SQL: the day of a row, written as a date, as eight digits or as a year (its first day)."""
+    digits = f"regexp_replace(trim({column}), '[./年月]', '-', 'g')"
+    return (
+        f"case when regexp_full_match(trim({column}), '[0-9]{{4}}') then make_date({column}::integer, 1, 1) "
+        f"when regexp_full_match(trim({column}), '[0-9]{{8}}') then try_cast(substr(trim({column}), 1, 4) || '-' || "
+        f"substr(trim({column}), 5, 2) || '-' || substr(trim({column}), 7, 2) as date) "
+        f"else try_cast(rtrim({digits}, '日-') as date) end"
+    )
+
+
+def _missing(heading: str, headings: tuple[str, ...]) -> str:
+    near = get_close_matches(heading, headings, n=1, cutoff=0.4)
+    nearest = f"the nearest heading is {near[0]!r}" if near else f"the file has {', '.join(headings)}"
+    return f"column {heading!r} is missing; {nearest} (see columns in sources.toml)"
+
+
+def _take_in(
+    con: duckdb.DuckDBPyConnection,
+    entity: EntityRules,
+    source: str,
+    name: str,
+    sha256: str,
+    day: date,
+    loaded_at: datetime,
+    incoming: readers.Incoming,
+) -> LoadReport:
+    """Commit the rows of `staged_row` as one batch."""
+    delivery = entity.sources.sources[source].delivery
+    fields = [quote(field) for field in entity.entity.fields]
+    con.begin()
+    try:
+        batch_id = sql.number(con, "select coalesce(max(batch_id), 0) + 1 from batch")
+        con.executemany(
+            "insert into reject values (?, ?, ?, ?)",
+            [(batch_id, row.line, row.reason, row.raw) for row in incoming.rejected] or [(-1, 0, "", "")],
+        )
+        con.execute("delete from reject where batch_id = -1")
+        con.execute(_REJECT.format(raw=", ".join(fields)), {"batch": batch_id})
+        con.execute(
+            "insert into finding select null, batch_id, line, null, 'row_rejected', 'error', reason "
+            "from reject where batch_id = ?",
+            [batch_id],
+        )
+        con.execute(_HASH.format(text=" || ".join(_framed(f) for f in (*fields, "observed_text", "dup_group"))))
+        con.execute(_VERSIONS, {"source": source})
+        columns = ", ".join(fields)
+        before = sql.number(con, _CURRENT, source=source) if delivery == "snapshot" else 0
+        con.execute(
+            f"insert into record by position select record_id, $source, source_key, $batch, "
+            f"coalesce(observed_on, $day), row_hash, line, dup_group, {columns} from versioned where fresh",
+            {"source": source, "batch": batch_id, "day": day},
+        )
+        con.execute(
+            "insert into observation select $batch, $source, source_key, "
+            "case when op = 'upsert' then record_id end, op, line from versioned",
+            {"batch": batch_id, "source": source},
+        )
+        new, unchanged, deleted = con.execute(
+            "select count(*) filter (fresh), count(*) filter (op = 'upsert' and not fresh), "
+            "count(*) filter (op = 'delete') from versioned"
+        ).fetchall()[0]
+        rejected = sql.number(con, "select count(*) from reject where batch_id = $batch", batch=batch_id)
+        rows = incoming.rows + len(incoming.rejected)
+        con.execute(
+            "insert into batch values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [batch_id, source, delivery, sha256, name, rows, new, unchanged, deleted, rejected, day, loaded_at],
+        )
+        withdrawn = 0
+        if delivery == "snapshot":
+            kept = sql.number(con, _KEPT, source=source, batch=batch_id)
+            withdrawn = max(before - kept, 0)
+        con.execute("drop table staged_row")
+        con.execute("drop table hashed")
+        con.execute("drop table versioned")
+        con.commit()
+    except BaseException:
+        con.rollback()
+        raise
+    return LoadReport(entity.name, source, name, sha256, batch_id, rows, new, unchanged, deleted, rejected, withdrawn)
+
+
+def _framed(column: str) -> str:
+    """SQL: a value with its length before it, so that no two rows share a text (null has none)."""
+    return f"coalesce(length({column})::varchar || ':' || {column}, '~')"
+
+
+_REJECT = """
+insert into reject
+select $batch, line, reason, raw from (
+  select line, concat_ws('|', source_key, {raw}) as raw,
+    case when source_key is null or trim(source_key, '- ') = '' then 'no key'
+         when count(*) over (partition by source_key) > 1
+         then 'key ' || source_key || ' stands in lines '
+              || array_to_string(list_sort(list(line) over (partition by source_key))[:5], ', ') end as reason
+  from staged_row) where reason is not null"""
+
+_HASH = """
+create or replace temp table hashed as
+select *, md5({text}) as row_hash from staged_row
+where source_key is not null and trim(source_key, '- ') <> ''
+qualify count(*) over (partition by source_key) = 1"""
+
+_VERSIONS = """
+create or replace temp table versioned as
+select h.*, r.record_id is null and op = 'upsert' as fresh,
+       coalesce(r.record_id, (select coalesce(max(record_id), 0) from record)
+         + row_number() over (partition by r.record_id is null and op = 'upsert' order by h.source_key)) as record_id
+from hashed as h
+left join (select * from record where source = $source) as r
+  on r.source_key = h.source_key and r.row_hash = h.row_hash"""
+
+_CURRENT = "select count(*) from current_record where source = $source"
+
+_KEPT = """
+select count(*) from current_record as c where c.source = $source and exists (
+  select 1 from observation as o where o.source = $source and o.source_key = c.source_key
+  and o.batch_id <> $batch)"""
+
+
+def _land(
+    ws: Workspace, entity: str, source: str, path: Path, sha256: str, day: date, loaded_at: datetime
+) -> None:
+    """Copy the file under its sha256 and write, last and at once, the note that makes it count."""
+    folder = ws.landed / sha256
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if path.parent.resolve() != folder.resolve():
+        scratch = folder / f".{path.name}.new"
+        shutil.copyfile(path, scratch)
+        with scratch.open("rb") as file:
+            os.fsync(file.fileno())
+        scratch.replace(folder / path.name)
+    note = {
+        "entity": entity,
+        "source": source,
+        "file": path.name,
+        "sha256": sha256,
+        "bytes": path.stat().st_size,
+        "observed_on": day.isoformat(),
+        "loaded_at": loaded_at.isoformat(),
+    }
+    write_atomically(folder / f"load.{source}.json", json.dumps(note, ensure_ascii=False, indent=1) + "\n")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _day_in(name: str) -> date | None:
+    found = _DATE_IN_NAME.search(name)
+    try:
+        return date(*(int(part) for part in found.groups())) if found else None
+    except ValueError:
+        return None
+
+
+def _latest_row_day(con: duckdb.DuckDBPyConnection, declared: Source) -> date | None:
+    if declared.observed_on is None:
+        return None
+    found: date | None = con.execute("select max(observed_on) from staged_row").fetchall()[0][0]
+    return found
+
+
+def as_dict(report: LoadReport) -> dict[str, object]:
+    """The report for machines."""
+    return asdict(report)

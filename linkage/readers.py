@@ -1,0 +1,180 @@
+"""Files as they come, every cell as text: CSV in any of the usual encodings, XLSX and Parquet.
+
+No type is ever guessed: a float eats the end of an identity number and an integer the zero before a code.
+Writes: incoming (line and one VARCHAR column per heading, named c0, c1, …). A row that cannot be read is
+given back with its line and reason; a file that cannot be read is refused.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import fastexcel
+import pyarrow as pa
+
+from rules.errors import InputError
+
+SUFFIXES = (".csv", ".txt", ".tsv", ".xlsx", ".parquet")
+_CHUNK = 1 << 24
+_ROWS = 100_000
+_DELIMITERS = ",\t;|"
+csv.field_size_limit(1 << 24)
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row that did not become a record: its line in the file (1 is the heading), why, and its text."""
+
+    line: int
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """What was read: the headings in order, the rows now in table `incoming`, and the rejected ones."""
+
+    headings: tuple[str, ...]
+    rows: int
+    rejected: tuple[Rejected, ...]
+
+
+def read(con: duckdb.DuckDBPyConnection, path: Path) -> Incoming:
+    """Read `path` into table `incoming`.
+
+    Raises:
+        InputError: no such file, an unknown ending, no heading, or a damaged file.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    match path.suffix.lower():
+        case ".csv" | ".txt" | ".tsv":
+            return _read_csv(con, path)
+        case ".xlsx":
+            return _read_xlsx(con, path)
+        case ".parquet":
+            return _read_parquet(con, path)
+    raise InputError(f"{path.name}: unknown ending {path.suffix!r}; expected one of {', '.join(SUFFIXES)}")
+
+
+def encoding_of(path: Path) -> str:
+    """The encoding of a text file: UTF-8 where every byte fits, else GB18030, else the one with fewer faults."""
+    faults = {}
+    for encoding in ("utf-8-sig", "gb18030"):
+        faults[encoding] = _faults(path, encoding)
+        if not faults[encoding]:
+            return encoding
+    return min(faults, key=lambda name: (faults[name], name != "utf-8-sig"))
+
+
+def _faults(path: Path, encoding: str) -> int:
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    count = 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            count += decoder.decode(chunk).count("\ufffd")
+    return count + decoder.decode(b"", True).count("\ufffd")
+
+
+def _read_csv(con: duckdb.DuckDBPyConnection, path: Path) -> Incoming:
+    encoding = encoding_of(path)
+    rejected: list[Rejected] = []
+    with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
+        first = file.readline()
+        delimiter = max(_DELIMITERS, key=lambda d: (first.count(d), -_DELIMITERS.index(d)))
+        file.seek(0)
+        reader = csv.reader(file, delimiter=delimiter)
+        headings = _headings(path, next(reader, []))
+        rows = _fill(con, len(headings), _good_rows(reader, len(headings), encoding, rejected))
+    return Incoming(headings, rows, tuple(rejected))
+
+
+def _good_rows(
+    reader: Iterator[list[str]], width: int, encoding: str, rejected: list[Rejected]
+) -> Iterator[tuple[int, list[str]]]:
+    start = reader.line_num + 1  # type: ignore[attr-defined]
+    for row in reader:
+        line, start = start, reader.line_num + 1  # type: ignore[attr-defined]
+        if not row:
+            continue
+        text = ",".join(row)
+        if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+            raw = text.encode("utf-8", "backslashreplace").decode()
+            rejected.append(Rejected(line, f"bytes that are not {encoding}", raw))
+        elif len(row) != width:
+            rejected.append(Rejected(line, f"{len(row)} cells where the heading has {width}", text))
+        else:
+            yield line, row
+
+
+def _read_xlsx(con: duckdb.DuckDBPyConnection, path: Path) -> Incoming:
+    try:
+        sheet = fastexcel.read_excel(str(path)).load_sheet(0, header_row=None, dtypes="string")
+        table = sheet.to_arrow()
+    except Exception as error:
+        raise InputError(f"{path.name}: not a readable XLSX file ({error}); export it again") from error
+    columns = [column.to_pylist() for column in table.columns]
+    grid = zip(*columns, strict=True)
+    headings = _headings(path, ["" if cell is None else cell for cell in next(grid, ())])
+    cells = ((n, ["" if cell is None else cell for cell in row]) for n, row in enumerate(grid, start=2))
+    return Incoming(headings, _fill(con, len(headings), ((n, row) for n, row in cells if any(row))), ())
+
+
+def _read_parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Incoming:
+    try:
+        described = con.execute("describe select * from read_parquet(?)", [str(path)]).fetchall()
+        headings = _headings(path, [str(row[0]) for row in described])
+        columns = "".join(f', "{row[0]}"::varchar as c{i}' for i, row in enumerate(described))
+        con.execute(
+            f"create or replace temp table incoming as select file_row_number + 2 as line{columns} "
+            "from read_parquet(?, file_row_number = true)",
+            [str(path)],
+        )
+    except duckdb.Error as error:
+        raise InputError(f"{path.name}: not a readable Parquet file ({error}); deliver it again") from error
+    return Incoming(headings, _count(con), ())
+
+
+def _headings(path: Path, row: list[str]) -> tuple[str, ...]:
+    headings = tuple(cell.strip().lstrip("\ufeff").strip('"') for cell in row)
+    if not any(headings):
+        raise InputError(f"{path.name} line 1: no heading; expected the names of the columns")
+    twice = sorted({name for name in headings if headings.count(name) > 1})
+    if twice:
+        raise InputError(f"{path.name} line 1: heading {twice[0]!r} stands there twice; name each column once")
+    return headings
+
+
+def _fill(con: duckdb.DuckDBPyConnection, width: int, rows: Iterator[tuple[int, list[str]]]) -> int:
+    columns = "".join(f", c{i} varchar" for i in range(width))
+    con.execute(f"create or replace temp table incoming (line bigint{columns})")
+    schema = pa.schema([("line", pa.int64()), *((f"c{i}", pa.string()) for i in range(width))])
+    lines: list[int] = []
+    cells: list[list[str]] = []
+
+    def flush() -> None:
+        if lines:
+            arrays = [pa.array(lines, pa.int64()), *(pa.array(c, pa.string()) for c in zip(*cells, strict=True))]
+            batch = pa.table(arrays, schema=schema)
+            con.register("incoming_batch", batch)
+            con.execute("insert into incoming select * from incoming_batch")
+            con.unregister("incoming_batch")
+            lines.clear()
+            cells.clear()
+
+    for line, row in rows:
+        lines.append(line)
+        cells.append(row)
+        if len(lines) == _ROWS:
+            flush()
+    flush()
+    return _count(con)
+
+
+def _count(con: duckdb.DuckDBPyConnection) -> int:
+    return int(con.execute("select count(*) from incoming").fetchall()[0][0])

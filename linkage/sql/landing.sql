@@ -1,0 +1,41 @@
+-- batch: a landed file; the tables behind it say what each of its rows became.
+create table if not exists batch (
+  batch_id integer primary key, source varchar, delivery varchar, sha256 varchar, file_name varchar,
+  rows bigint, new bigint, unchanged bigint, deleted bigint, rejected bigint,
+  observed_on date, loaded_at timestamp
+);
+
+-- observation: one row of a landed file: which version of which key it showed, or that the key is gone.
+create table if not exists observation (
+  batch_id integer, source varchar, source_key varchar, record_id bigint, op varchar, line bigint
+);
+
+-- reject: a row that did not become a record, kept as it came.
+create table if not exists reject (batch_id integer, line bigint, reason varchar, raw varchar);
+
+-- finding: something wrong in a record (record_id) or in a row that never became one (batch_id, line).
+create table if not exists finding (
+  record_id bigint, batch_id integer, line bigint, field varchar, rule varchar, severity varchar, detail varchar
+);
+
+-- current_record: the version of each source key that counts now. A snapshot holds everything, so a key that
+-- the latest one lacks is withdrawn; a delta holds changes, so the last one speaks. A function of the set of
+-- landed files alone: load order plays no part.
+create or replace view current_record as
+with seen as (
+  select o.source, o.source_key, o.record_id, o.op, b.delivery, b.observed_on as batch_on, b.sha256,
+         coalesce(r.observed_on, b.observed_on) as row_on, coalesce(r.row_hash, '') as row_hash,
+         max(b.observed_on) over (partition by o.source) as latest
+  from observation as o
+  join batch as b using (batch_id)
+  left join record as r on r.record_id = o.record_id
+), last as (
+  select source, source_key,
+         arg_max({'record_id': record_id, 'op': op},
+                 case when delivery = 'snapshot' then {'a': batch_on, 'b': row_on, 'c': row_hash, 'd': sha256}
+                      else {'a': row_on, 'b': batch_on, 'c': sha256, 'd': row_hash} end) as said
+  from (select * replace (row_on::varchar as row_on, batch_on::varchar as batch_on) from seen
+        where delivery = 'delta' or batch_on = latest)
+  group by source, source_key
+)
+select r.* from last join record as r on r.record_id = last.said.record_id where last.said.op = 'upsert';
