@@ -1,0 +1,100 @@
+"""Who did what when, in a chain of hashes: a changed or missing entry breaks every hash behind it.
+
+It detects, it does not prevent: whoever can write the file can write a whole new chain, so keep the head
+(`AuditTrail.head`) in a second place.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+_SCHEMA = """
+create table if not exists audit (
+  seq integer primary key, at text not null, actor text not null, action text not null,
+  detail text not null, previous text not null, hash text not null);
+create trigger if not exists audit_stays before update on audit
+  begin select raise(abort, 'the audit trail is append-only'); end;
+create trigger if not exists audit_remains before delete on audit
+  begin select raise(abort, 'the audit trail is append-only'); end;
+"""
+_START = "0" * 64
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry: what `actor` did (`action`, with `detail`) and the hash that seals it."""
+
+    seq: int
+    at: str
+    actor: str
+    action: str
+    detail: dict[str, object]
+    previous: str
+    hash: str
+
+
+class AuditTrail:
+    """The audit trail of a workspace, in its `decisions.sqlite`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, action: str, detail: dict[str, object], actor: str | None = None) -> Entry:
+        """Add one entry; the actor is the operating system's user unless named."""
+        at = datetime.now(UTC).isoformat(timespec="microseconds")
+        who = actor or getpass.getuser()
+        text = json.dumps(detail, ensure_ascii=False, sort_keys=True, default=str)
+        with _open(self.path) as db:
+            db.execute("begin immediate")
+            last = db.execute("select seq, hash from audit order by seq desc limit 1").fetchone()
+            seq, previous = (last[0] + 1, last[1]) if last else (1, _START)
+            seal = _seal(seq, at, who, action, text, previous)
+            db.execute("insert into audit values (?, ?, ?, ?, ?, ?, ?)", (seq, at, who, action, text, previous, seal))
+            db.execute("commit")
+        return Entry(seq, at, who, action, detail, previous, seal)
+
+    def entries(self) -> list[Entry]:
+        """All entries, oldest first."""
+        with _open(self.path) as db:
+            found = db.execute("select * from audit order by seq").fetchall()
+        return [Entry(*row[:4], json.loads(row[4]), *row[5:]) for row in found]
+
+    def head(self) -> str:
+        """The hash of the last entry: what to keep elsewhere."""
+        with _open(self.path) as db:
+            last = db.execute("select hash from audit order by seq desc limit 1").fetchone()
+        return str(last[0]) if last else _START
+
+    def verify(self) -> int | None:
+        """The seq of the first entry that is missing or was changed; None where the chain is whole."""
+        previous, expected = _START, 1
+        with _open(self.path) as db:
+            for seq, at, actor, action, text, said, seal in db.execute("select * from audit order by seq"):
+                if seq != expected or said != previous or seal != _seal(seq, at, actor, action, text, said):
+                    return expected
+                previous, expected = seal, expected + 1
+        return None
+
+
+def _seal(seq: int, at: str, actor: str, action: str, detail: str, previous: str) -> str:
+    text = json.dumps([seq, at, actor, action, detail, previous], ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[sqlite3.Connection]:
+    db = sqlite3.connect(path, timeout=30, isolation_level=None)
+    try:
+        db.execute("pragma journal_mode = wal")
+        db.executescript(_SCHEMA)
+        yield db
+    finally:
+        db.close()
