@@ -50,5 +50,5 @@ def altered_sql(now: list[str], before: list[str]) -> str:
 create or replace temp table altered as
 select n.golden_id
 from golden n join previous_golden p using (golden_id)
-where {' or '.join(tests)}
+where {" or ".join(tests)}
 """

@@ -57,7 +57,9 @@ class AuditTrail:
             last = db.execute("select seq, hash from audit order by seq desc limit 1").fetchone()
             seq, previous = (last[0] + 1, last[1]) if last else (1, _START)
             seal = _seal(seq, at, who, action, text, previous)
-            db.execute("insert into audit values (?, ?, ?, ?, ?, ?, ?)", (seq, at, who, action, text, previous, seal))
+            db.execute(
+                "insert into audit values (?, ?, ?, ?, ?, ?, ?)", (seq, at, who, action, text, previous, seal)
+            )
             db.execute("commit")
         return Entry(seq, at, who, action, detail, previous, seal)
 

@@ -23,7 +23,17 @@ from linkage.cluster import Decided, SourceRecord
 from rules.errors import InputError, NotFoundError
 
 KINDS = ("same", "different", "unsure", "value", "split", "merge", "answer")
-COLUMNS = ("decision_id", "kind", "entity", "subjects", "payload", "steward", "reason", "evidence", "decided_at")
+COLUMNS = (
+    "decision_id",
+    "kind",
+    "entity",
+    "subjects",
+    "payload",
+    "steward",
+    "reason",
+    "evidence",
+    "decided_at",
+)
 _SCHEMA = """
 create table if not exists decision (
   decision_id integer primary key autoincrement, kind text not null, entity text not null,
@@ -103,9 +113,16 @@ class DecisionStore:
                 cursor = db.execute(
                     "insert into decision (kind, entity, subjects, payload, steward, reason, evidence, decided_at) "
                     "values (?, ?, ?, ?, ?, ?, ?, ?)",
-                    (d.kind, d.entity, json.dumps(d.subjects, ensure_ascii=False),
-                     json.dumps(dict(d.payload), ensure_ascii=False, sort_keys=True),
-                     d.steward or getpass.getuser(), d.reason, d.evidence, d.decided_at or now),
+                    (
+                        d.kind,
+                        d.entity,
+                        json.dumps(d.subjects, ensure_ascii=False),
+                        json.dumps(dict(d.payload), ensure_ascii=False, sort_keys=True),
+                        d.steward or getpass.getuser(),
+                        d.reason,
+                        d.evidence,
+                        d.decided_at or now,
+                    ),
                 )
                 ids.append(int(cursor.lastrowid or 0))
             db.execute("commit")
@@ -132,15 +149,24 @@ class DecisionStore:
                 (entity, entity, withdrawn),
             ).fetchall()
         return [
-            Decision(r[0], r[1], tuple((s, k) for s, k in json.loads(r[2])), r[3], r[4],
-                     tuple(json.loads(r[5]).items()), *r[6:])
+            Decision(
+                r[0],
+                r[1],
+                tuple((s, k) for s, k in json.loads(r[2])),
+                r[3],
+                r[4],
+                tuple(json.loads(r[5]).items()),
+                *r[6:],
+            )
             for r in found
         ]
 
     def last_id(self) -> int:
         """The id of the last decision made; a manifest names it. Withdrawals count as well."""
         with self._open() as db:
-            row = db.execute("select coalesce(max(decision_id), 0), count(withdrawn_at) from decision").fetchone()
+            row = db.execute(
+                "select coalesce(max(decision_id), 0), count(withdrawn_at) from decision"
+            ).fetchone()
         return int(row[0]) + int(row[1])
 
     def replay(self, entity: str) -> list[Decided]:
@@ -158,9 +184,7 @@ class DecisionStore:
 
     def unsure(self, entity: str) -> set[tuple[SourceRecord, SourceRecord]]:
         """Pairs that a steward looked at and left open."""
-        return {
-            (min(d.subjects), max(d.subjects)) for d in self.list(entity) if d.kind == "unsure"
-        }
+        return {(min(d.subjects), max(d.subjects)) for d in self.list(entity) if d.kind == "unsure"}
 
     def values(self, entity: str) -> list[Override]:
         """The stewards' values in force, the last one for each subject and field."""
@@ -174,9 +198,7 @@ class DecisionStore:
 
     def fill_queue(self, entity: str, waiting: Iterable[Waiting]) -> int:
         """Replace what waits in `entity`, in one transaction; gives how many pairs wait."""
-        rows = [
-            (entity, *w.left, *w.right, w.match_weight, w.verdict, w.reason, w.evidence) for w in waiting
-        ]
+        rows = [(entity, *w.left, *w.right, w.match_weight, w.verdict, w.reason, w.evidence) for w in waiting]
         with self._open() as db:
             db.execute("begin immediate")
             db.execute("delete from queue where entity = ?", (entity,))
@@ -203,9 +225,17 @@ class DecisionStore:
             writer.writerow(COLUMNS)
             for d in found:
                 writer.writerow(
-                    [d.decision_id, d.kind, d.entity, json.dumps(d.subjects, ensure_ascii=False),
-                     json.dumps(dict(d.payload), ensure_ascii=False), d.steward, d.reason, d.evidence or "",
-                     d.decided_at]
+                    [
+                        d.decision_id,
+                        d.kind,
+                        d.entity,
+                        json.dumps(d.subjects, ensure_ascii=False),
+                        json.dumps(dict(d.payload), ensure_ascii=False),
+                        d.steward,
+                        d.reason,
+                        d.evidence or "",
+                        d.decided_at,
+                    ]
                 )
         return len(found)
 
@@ -265,14 +295,23 @@ def _read_csv(path: Path) -> Iterator[Decision]:
         reader = csv.DictReader(file)
         missing = {"kind", "entity", "subjects", "reason"} - set(reader.fieldnames or ())
         if missing:
-            raise InputError(f"{path.name} line 1: column {sorted(missing)[0]!r} is missing; see 'decide export'")
+            raise InputError(
+                f"{path.name} line 1: column {sorted(missing)[0]!r} is missing; see 'decide export'"
+            )
         for row in reader:
             where = f"{path.name} line {reader.line_num}"
             subjects = tuple((str(s), str(k)) for s, k in _json(row["subjects"], f"{where} column subjects"))
             payload = _json(row.get("payload") or "{}", f"{where} column payload")
             decision = Decision(
-                row["kind"], row["entity"], subjects, row["reason"], row.get("steward") or "",
-                tuple(payload.items()), row.get("evidence") or None, 0, row.get("decided_at") or "",
+                row["kind"],
+                row["entity"],
+                subjects,
+                row["reason"],
+                row.get("steward") or "",
+                tuple(payload.items()),
+                row.get("evidence") or None,
+                0,
+                row.get("decided_at") or "",
             )
             try:
                 _check(decision)

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import duckdb
 
-from linkage import readers, sql
+from linkage import reading, sql
 from linkage.workspace import Workspace, use_entity, write_atomically
 from rules.columns import quote
 from rules.errors import InputError, NotFoundError
@@ -67,7 +67,11 @@ def match_source(rules: Rules, path: Path) -> tuple[str, str]:
     if len(fits) == 1:
         return fits[0]
     known = ", ".join(sorted(name for one in rules.entities.values() for name in one.sources.sources))
-    said = "belongs to no registered source" if not fits else f"fits several sources ({', '.join(s for _, s in fits)})"
+    said = (
+        "belongs to no registered source"
+        if not fits
+        else f"fits several sources ({', '.join(s for _, s in fits)})"
+    )
     raise InputError(f"{path.name}: {said}; name one with --source ({known}), or register it in sources.toml")
 
 
@@ -87,12 +91,16 @@ def load_file(
     declared = entity.sources.sources.get(source)
     if declared is None:
         known = ", ".join(sorted(entity.sources.sources))
-        raise InputError(f"{source!r} is no registered source of {entity.name} (known: {known}); see sources.toml")
+        raise InputError(
+            f"{source!r} is no registered source of {entity.name} (known: {known}); see sources.toml"
+        )
     prepare(con, entity)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     sha256 = _sha256(path)
-    done = con.execute("select batch_id from batch where sha256 = ? and source = ?", [sha256, source]).fetchall()
+    done = con.execute(
+        "select batch_id from batch where sha256 = ? and source = ?", [sha256, source]
+    ).fetchall()
     if done:
         return LoadReport(entity.name, source, path.name, sha256, done[0][0], 0, 0, 0, 0, 0, 0, already=True)
     incoming = _read(con, entity, declared, source, path)
@@ -104,12 +112,17 @@ def load_file(
 
 def reload_landed(con: duckdb.DuckDBPyConnection, ws: Workspace, rules: Rules) -> int:
     """Take in every landed file that the work database does not hold; gives how many there were."""
-    found = [json.loads(note.read_text("utf-8")) | {"folder": note.parent} for note in ws.landed.glob("*/load.*.json")]
+    found = [
+        json.loads(note.read_text("utf-8")) | {"folder": note.parent}
+        for note in ws.landed.glob("*/load.*.json")
+    ]
     count = 0
     for note in sorted(found, key=lambda n: (n["loaded_at"], n["sha256"], n["source"])):
         entity = rules.entities.get(note["entity"])
         if entity is None or note["source"] not in entity.sources.sources:
-            raise NotFoundError(f"landed file {note['file']} came from {note['source']!r}, which the rules lack")
+            raise NotFoundError(
+                f"landed file {note['file']} came from {note['source']!r}, which the rules lack"
+            )
         use_entity(con, entity.name)
         prepare(con, entity)
         held = con.execute(
@@ -151,9 +164,9 @@ def prepare(con: duckdb.DuckDBPyConnection, entity: EntityRules) -> None:
 
 def _read(
     con: duckdb.DuckDBPyConnection, entity: EntityRules, declared: Source, source: str, path: Path
-) -> readers.Incoming:
+) -> reading.Incoming:
     """Read the file, check its headings and make table `staged_row`: one mapped row per readable row."""
-    incoming = readers.read(con, path)
+    incoming = reading.read(con, path)
     place = {heading: f"c{i}" for i, heading in enumerate(incoming.headings)}
     wanted = [*declared.key, *declared.columns.values()]
     wanted += [declared.observed_on] if declared.observed_on else []
@@ -161,11 +174,15 @@ def _read(
     wanted += list(declared.duplicate_free) if isinstance(declared.duplicate_free, tuple) else []
     missing = [heading for heading in dict.fromkeys(wanted) if heading not in place]
     if missing:
-        raise InputError(f"{path.name} line 1: {'; '.join(_missing(name, incoming.headings) for name in missing)}")
+        raise InputError(
+            f"{path.name} line 1: {'; '.join(_missing(name, incoming.headings) for name in missing)}"
+        )
     if not incoming.rows and not incoming.rejected:
         raise InputError(f"{path.name}: no rows below the heading; nothing was loaded")
     values = {field: f"nullif({place[h]}, '')" for field, h in declared.columns.items()}
-    fields = ", ".join(f"{values.get(name, 'null::varchar')} as {quote(name)}" for name in entity.entity.fields)
+    fields = ", ".join(
+        f"{values.get(name, 'null::varchar')} as {quote(name)}" for name in entity.entity.fields
+    )
     key = " || '-' || ".join(f"trim({place[name]})" for name in declared.key)
     op = "'upsert'"
     if declared.deleted:
@@ -210,7 +227,7 @@ def _take_in(
     sha256: str,
     day: date,
     loaded_at: datetime,
-    incoming: readers.Incoming,
+    incoming: reading.Incoming,
 ) -> LoadReport:
     """Commit the rows of `staged_row` as one batch."""
     delivery = entity.sources.sources[source].delivery
@@ -229,7 +246,9 @@ def _take_in(
             "from reject where batch_id = ?",
             [batch_id],
         )
-        con.execute(_HASH.format(text=" || ".join(_framed(f) for f in (*fields, "observed_text", "dup_group"))))
+        con.execute(
+            _HASH.format(text=" || ".join(_framed(f) for f in (*fields, "observed_text", "dup_group")))
+        )
         con.execute(_VERSIONS, {"source": source})
         columns = ", ".join(fields)
         before = sql.number(con, _CURRENT, source=source) if delivery == "snapshot" else 0
@@ -251,7 +270,20 @@ def _take_in(
         rows = incoming.rows + len(incoming.rejected)
         con.execute(
             "insert into batch values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [batch_id, source, delivery, sha256, name, rows, new, unchanged, deleted, rejected, day, loaded_at],
+            [
+                batch_id,
+                source,
+                delivery,
+                sha256,
+                name,
+                rows,
+                new,
+                unchanged,
+                deleted,
+                rejected,
+                day,
+                loaded_at,
+            ],
         )
         withdrawn = 0
         if delivery == "snapshot":
@@ -264,7 +296,9 @@ def _take_in(
     except BaseException:
         con.rollback()
         raise
-    return LoadReport(entity.name, source, name, sha256, batch_id, rows, new, unchanged, deleted, rejected, withdrawn)
+    return LoadReport(
+        entity.name, source, name, sha256, batch_id, rows, new, unchanged, deleted, rejected, withdrawn
+    )
 
 
 def _framed(column: str) -> str:

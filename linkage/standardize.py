@@ -3,8 +3,10 @@
 Reads: current_record, reference tables. Writes: value_<field>, standard, finding (those of records).
 
 Every field is parsed once per *distinct* text, so a phone number that stands in a million rows costs one
-parse. A value with a finding of severity `error` does not count (it is null in `standard`); a record that
-fails a check of severity `error` is quarantined: it stays landed and reported, but is absent from `standard`.
+parse. A value with a finding of severity `error` does not count: value and key are null in `standard`, while
+the kind's other columns keep what evidence is left in it (15 sound digits of a number that a spreadsheet
+damaged). A record that fails a check of severity `error` is quarantined: it stays landed and reported, but
+is absent from `standard`.
 """
 
 from __future__ import annotations
@@ -79,9 +81,8 @@ def value_sql(entity: Entity, field: str) -> str:
     codes = [code for code, finding in kind.findings.items() if finding.severity == "error"]
     doubts = [code for code, finding in kind.findings.items() if finding.severity != "info"]
     bad = _any_of(codes)
-    kept = ", ".join(
-        f"case when {bad} then null else {quote(name)} end as {quote(name)}" for name in ("value", "key", *kind.columns)
-    )
+    kept = ", ".join(f"case when {bad} then null else {name} end as {name}" for name in ("value", "key"))
+    kept += "".join(f", {quote(name)}" for name in kind.columns)
     return f"""create or replace table {quote("value_" + field)} as
 with raw as materialized (
   select distinct {trimmed(quote(field))} as raw from arrival where {trimmed(quote(field))} is not null

@@ -20,8 +20,7 @@ from rules.model import ComparisonRule, Entity, EntityRules, Rules
 
 # DuckDB counts UTF-8 bytes in these: levenshtein('张伟','张玮') is 3.
 BYTEWISE = frozenset(
-    "levenshtein editdist3 damerau_levenshtein jaro_similarity jaro_winkler_similarity jaccard hamming mismatches"
-    .split()
+    "levenshtein editdist3 damerau_levenshtein jaro_similarity jaro_winkler_similarity jaccard hamming mismatches".split()
 )
 
 
@@ -63,7 +62,9 @@ def warnings(rules: Rules) -> list[Problem]:
                     other.until and row.since and other.until <= row.since
                 )
                 if shared and not apart:
-                    found.append(Problem(file, f"authority.{i}", f"overlaps an earlier row for {', '.join(shared)}"))
+                    found.append(
+                        Problem(file, f"authority.{i}", f"overlaps an earlier row for {', '.join(shared)}")
+                    )
     return found
 
 
@@ -86,7 +87,9 @@ def _entity(rules: EntityRules) -> Iterator[Problem]:
     for name, rule in entity.fields.items():
         yield from _field(file, name, rule.kind, rule.options)
     columns = standard_columns(entity)
-    sides = {f"{c}_{side}" for c in columns for side in "lr"} | {f"gamma_{c.name}" for c in entity.comparisons}
+    sides = {f"{c}_{side}" for c in columns for side in "lr"} | {
+        f"gamma_{c.name}" for c in entity.comparisons
+    }
     ascii_names = ascii_columns(entity)
     for key, sql, known in [*_record_sql(entity, set(columns)), *_pair_sql(entity, sides)]:
         yield from _sql(file, key, sql, known, ascii_names)
@@ -101,7 +104,9 @@ def _entity(rules: EntityRules) -> Iterator[Problem]:
     for i, group in enumerate(entity.survivorship.groups):
         yield from _known(file, f"survivorship.groups.{i}", group, golden)
     if entity.matching.review > entity.matching.accept:
-        yield Problem(file, "matching.review", "is above matching.accept; pairs between the two wait for a steward")
+        yield Problem(
+            file, "matching.review", "is above matching.accept; pairs between the two wait for a steward"
+        )
 
 
 def _field(file: str, name: str, kind: str, options: Mapping[str, Any]) -> Iterator[Problem]:
@@ -160,9 +165,13 @@ def _sources(rules: EntityRules) -> Iterator[Problem]:
         if source.derived_from is not None:
             yield from _known(file, f"sources.{name}.derived_from", [source.derived_from], sources, "source")
         if source.period is not None and source.observed_on is None:
-            yield Problem(file, f"sources.{name}.observed_on", "is missing: a period needs the column that holds it")
+            yield Problem(
+                file, f"sources.{name}.observed_on", "is missing: a period needs the column that holds it"
+            )
         if source.deleted is not None and source.delivery == "snapshot":
-            yield Problem(file, f"sources.{name}.deleted", "a snapshot withdraws by absence; only a delta marks deletes")
+            yield Problem(
+                file, f"sources.{name}.deleted", "a snapshot withdraws by absence; only a delta marks deletes"
+            )
     for i, row in enumerate(rules.sources.authority):
         yield from _known(file, f"authority.{i}.fields", row.fields, fields, "field")
         yield from _known(file, f"authority.{i}.order", row.order, sources, "source")
@@ -221,7 +230,11 @@ def _known(
     for name in names:
         if name not in known:
             near = get_close_matches(name, sorted(known), n=1, cutoff=0.5)
-            hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(sorted(known)[:12]) or 'none'}"
+            hint = (
+                f'did you mean "{near[0]}"?'
+                if near
+                else f"known are {', '.join(sorted(known)[:12]) or 'none'}"
+            )
             yield Problem(file, key, f"unknown {what} {name!r}; {hint}")
 
 

@@ -1,10 +1,10 @@
 """Reads a rules folder once and trusts it afterwards; what is wrong is said all at once.
 
-    <rules>/<entity>/entity.toml    required; the folder bears the entity's name
-    <rules>/<entity>/sources.toml   source systems and the dated authority matrix
-    <rules>/<entity>/cases.toml     pairs that must or must not match
-    <rules>/<entity>/weights.json   trained m and u, Splink's own JSON
-    <rules>/reference/<table>.csv   code lists that stand in for the shipped ones of the same name
+<rules>/<entity>/entity.toml    required; the folder bears the entity's name
+<rules>/<entity>/sources.toml   source systems and the dated authority matrix
+<rules>/<entity>/cases.toml     pairs that must or must not match
+<rules>/<entity>/weights.json   trained m and u, Splink's own JSON
+<rules>/reference/<table>.csv   code lists that stand in for the shipped ones of the same name
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ def _parse(
 ) -> _Model | None:
     file = f"{path.parent.name}/{path.name}"
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() or default is None else default
+        values = (
+            tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() or default is None else default
+        )
     except tomllib.TOMLDecodeError as error:
         problems.append(Problem(file, "", f"not TOML: {error}"))
         return None
@@ -115,7 +117,9 @@ def _parse(
         return model.model_validate(values)
     except ValidationError as error:
         for item in error.errors():
-            problems.append(Problem(file, ".".join(str(part) for part in item["loc"]), _sentence(model, item)))
+            problems.append(
+                Problem(file, ".".join(str(part) for part in item["loc"]), _sentence(model, item))
+            )
         return None
 
 
@@ -135,7 +139,11 @@ def _sentence(model: type[BaseModel], item: Any) -> str:
     if item["type"] == "extra_forbidden":
         known = _keys_at(model, item["loc"][:-1])
         near = get_close_matches(str(item["loc"][-1]), known, n=1, cutoff=0.5)
-        return f'unknown key; did you mean "{near[0]}"?' if near else f"unknown key; known are {', '.join(sorted(known))}"
+        return (
+            f'unknown key; did you mean "{near[0]}"?'
+            if near
+            else f"unknown key; known are {', '.join(sorted(known))}"
+        )
     if item["type"] == "missing":
         return "is missing"
     shown = "" if isinstance(item["input"], dict | list) else f" (found {item['input']!r})"

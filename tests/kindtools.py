@@ -68,7 +68,11 @@ def level(kind_name: str, left: str, right: str, options: Mapping[str, Any] | No
 
 
 def _parse(
-    con: duckdb.DuckDBPyConnection, kind_name: str, values: Sequence[str], options: Mapping[str, Any], as_of: date
+    con: duckdb.DuckDBPyConnection,
+    kind_name: str,
+    values: Sequence[str],
+    options: Mapping[str, Any],
+    as_of: date,
 ) -> None:
     con.execute("create table raw (raw varchar)")
     con.executemany("insert into raw values (?)", [(value,) for value in values])

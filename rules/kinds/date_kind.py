@@ -91,9 +91,14 @@ class Date(Kind):
                 f"{l} // 10000 = {r} // 10000 and ({l} % 100) = ({r} // 100) % 100 and ({r} % 100) = ({l} // 100) % 100",
             ),
             Level("one_digit", f"({unlike}) = 1"),
-            Level("transposed", f"({unlike}) = 2 and ({digits[0]}) = ({digits[1]}) and {l} // 100000 = {r} // 100000"),
+            Level(
+                "transposed",
+                f"({unlike}) = 2 and ({digits[0]}) = ({digits[1]}) and {l} // 100000 = {r} // 100000",
+            ),
             Level("same_month_day", f"{column}__md_l = {column}__md_r"),
-            Level("same_year_imprecise", f"({l} is null or {r} is null) and {column}__year_l = {column}__year_r"),
+            Level(
+                "same_year_imprecise", f"({l} is null or {r} is null) and {column}__year_l = {column}__year_r"
+            ),
             Level("same_year", f"{column}__year_l = {column}__year_r"),
         )
         return Comparison(f"{column}__year_l is null or {column}__year_r is null", levels)

@@ -122,11 +122,23 @@ def test_the_same_file_twice_adds_nothing(tmp_path: Path, rules: Rules) -> None:
 def test_a_snapshot_withdraws_by_absence_and_a_delta_by_mark(tmp_path: Path, rules: Rules) -> None:
     ws, con = _workspace(tmp_path, rules)
     shop = rules.entities["shop"]
-    load_file(con, ws, shop, "full", _write(tmp_path / "full-20240101.csv", "编号,名称,电话\n1,甲,1\n2,乙,2\n"))
-    report = load_file(con, ws, shop, "full", _write(tmp_path / "full-20240201.csv", "编号,名称,电话\n1,甲甲,1\n"))
+    load_file(
+        con, ws, shop, "full", _write(tmp_path / "full-20240101.csv", "编号,名称,电话\n1,甲,1\n2,乙,2\n")
+    )
+    report = load_file(
+        con, ws, shop, "full", _write(tmp_path / "full-20240201.csv", "编号,名称,电话\n1,甲甲,1\n")
+    )
     assert (report.new, report.withdrawn) == (1, 1)
-    load_file(con, ws, shop, "news", _write(tmp_path / "news1.csv", "编号,名称,日期,操作\n8,丙,2024-01-05,\n9,丁,2024-01-05,\n"))
-    report = load_file(con, ws, shop, "news", _write(tmp_path / "news2.csv", "编号,名称,日期,操作\n9,丁,2024-02-05,删\n"))
+    load_file(
+        con,
+        ws,
+        shop,
+        "news",
+        _write(tmp_path / "news1.csv", "编号,名称,日期,操作\n8,丙,2024-01-05,\n9,丁,2024-01-05,\n"),
+    )
+    report = load_file(
+        con, ws, shop, "news", _write(tmp_path / "news2.csv", "编号,名称,日期,操作\n9,丁,2024-02-05,删\n")
+    )
     assert report.deleted == 1
     assert _current(con) == [("full", "1", "甲甲", "1"), ("news", "8", "丙", None)]
 
@@ -154,7 +166,9 @@ def test_a_refused_file_leaves_nothing_behind(
 
 def test_the_work_database_is_rebuilt_from_what_landed(tmp_path: Path, rules: Rules) -> None:
     ws, con = _workspace(tmp_path, rules)
-    load_file(con, ws, rules.entities["shop"], "full", _write(tmp_path / "full.csv", "编号,名称,电话\n1,甲,1\n"))
+    load_file(
+        con, ws, rules.entities["shop"], "full", _write(tmp_path / "full.csv", "编号,名称,电话\n1,甲,1\n")
+    )
     before = _current(con)
     con.close()
     ws.database.unlink()
@@ -164,14 +178,19 @@ def test_the_work_database_is_rebuilt_from_what_landed(tmp_path: Path, rules: Ru
     assert reload_landed(con, ws, rules) == 0
 
 
-_row = st.tuples(st.sampled_from("123"), st.sampled_from("甲乙"), st.integers(1, 3), st.sampled_from(["", "删"]))
+_row = st.tuples(
+    st.sampled_from("123"), st.sampled_from("甲乙"), st.integers(1, 3), st.sampled_from(["", "删"])
+)
 _file = st.lists(_row, min_size=1, max_size=3, unique_by=lambda row: row[0])
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_file, min_size=2, max_size=4, unique_by=str), st.randoms(use_true_random=False))
 def test_the_order_of_loading_does_not_matter(
-    tmp_path_factory: pytest.TempPathFactory, rules: Rules, files: list[list[tuple[str, str, int, str]]], random: object
+    tmp_path_factory: pytest.TempPathFactory,
+    rules: Rules,
+    files: list[list[tuple[str, str, int, str]]],
+    random: object,
 ) -> None:
     folder = tmp_path_factory.mktemp("order")
     paths = []
@@ -186,7 +205,11 @@ def test_the_order_of_loading_does_not_matter(
     for name, order in (("a", paths), ("b", shuffled)):
         ws, con = _workspace(folder, rules, name)
         for source, path in order:
-            load_file(con, ws, rules.entities["shop"], source, path, date(2024, 1, 9) if source == "news" else None)
-        seen.append(con.execute("select source, source_key, row_hash from current_record order by all").fetchall())
+            load_file(
+                con, ws, rules.entities["shop"], source, path, date(2024, 1, 9) if source == "news" else None
+            )
+        seen.append(
+            con.execute("select source, source_key, row_hash from current_record order by all").fetchall()
+        )
         con.close()
     assert seen[0] == seen[1]

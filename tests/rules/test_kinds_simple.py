@@ -75,7 +75,8 @@ def test_phone(raw: str, key: str | None, findings: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raw", "key"), [("男", "1"), ("女性", "2"), ("1", "1"), ("２", "2"), ("F", "2"), ("未说明", "9"), ("?", None)]
+    ("raw", "key"),
+    [("男", "1"), ("女性", "2"), ("1", "1"), ("２", "2"), ("F", "2"), ("未说明", "9"), ("?", None)],
 )
 def test_sex(raw: str, key: str | None) -> None:
     assert parse("code", [raw], {"list": "gb2261_1"})[raw]["key"] == key

@@ -146,7 +146,9 @@ def _headings(path: Path, row: list[str]) -> tuple[str, ...]:
         raise InputError(f"{path.name} line 1: no heading; expected the names of the columns")
     twice = sorted({name for name in headings if headings.count(name) > 1})
     if twice:
-        raise InputError(f"{path.name} line 1: heading {twice[0]!r} stands there twice; name each column once")
+        raise InputError(
+            f"{path.name} line 1: heading {twice[0]!r} stands there twice; name each column once"
+        )
     return headings
 
 
@@ -159,7 +161,10 @@ def _fill(con: duckdb.DuckDBPyConnection, width: int, rows: Iterator[tuple[int, 
 
     def flush() -> None:
         if lines:
-            arrays = [pa.array(lines, pa.int64()), *(pa.array(c, pa.string()) for c in zip(*cells, strict=True))]
+            arrays = [
+                pa.array(lines, pa.int64()),
+                *(pa.array(c, pa.string()) for c in zip(*cells, strict=True)),
+            ]
             batch = pa.table(arrays, schema=schema)
             con.register("incoming_batch", batch)
             con.execute("insert into incoming select * from incoming_batch")

@@ -1,0 +1,195 @@
+"""What a publication would change, worked out before anything is published.
+
+Reads: cluster, standard, decisions and the current release. Writes: the golden tables of every entity type
+and main.plan, where `publish` (another process, perhaps another day) finds it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from golden_records.changes import tell_changes
+from golden_records.identity import Issuer, identify
+from golden_records.ids import create_macros
+from golden_records.manifest import current_release, file_sha256, read_manifest, software_version
+from golden_records.relations import relate
+from golden_records.sql import run
+from golden_records.survivorship import survive
+from linkage.decisions import DecisionStore
+from linkage.frequencies import path_of
+from linkage.progress import SILENT, Reporter
+from linkage.workspace import Workspace, use_entity
+from rules.errors import NotFoundError
+from rules.model import EntityRules, Rules
+
+PREVIOUS = ("crosswalk", "golden", "redirect")
+SMALL = 100
+
+
+@dataclass(frozen=True)
+class EntityPlan:
+    """One entity type: golden records, source records in them, the last serial issued, ids by event."""
+
+    golden: int
+    records: int
+    serial: int
+    events: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The release that would be made. `exceeded` says which limits it breaks, in sentences."""
+
+    release: int
+    previous: int | None
+    as_of: date
+    inputs: str
+    first_seq: int
+    next_seq: int
+    entities: dict[str, EntityPlan]
+    exceeded: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, object]:
+        """The plan for machines."""
+        return json.loads(json.dumps(asdict(self), default=str))  # type: ignore[no-any-return]
+
+
+def plan(
+    con: duckdb.DuckDBPyConnection,
+    ws: Workspace,
+    rules: Rules,
+    decisions: DecisionStore,
+    as_of: date,
+    reporter: Reporter = SILENT,
+) -> Plan:
+    """Work out the next release and keep it in the work database.
+
+    Raises:
+        NotFoundError: an entity type has not been linked.
+    """
+    before = current_release(ws.releases)
+    manifest = read_manifest(ws.releases / str(before)) if before is not None else None
+    release = next_release(ws)
+    seq = first_seq = manifest.next_seq if manifest else 1
+    entities, exceeded = {}, []
+    create_macros(con)
+    for name, one in linked_entities(con, rules):
+        use_entity(con, name)
+        known = manifest.entities.get(name) if manifest else None
+        open_previous(con, ws.releases / str(before) / name if known else None)
+        with reporter.step(f"{name}: ids"):
+            issuer = Issuer(one.entity.prefix, ws.node, known.serial if known else 0, release, as_of)
+            serial = identify(con, issuer)
+        with reporter.step(f"{name}: values", con=con):
+            _take_values(con, decisions, name)
+            survive(con, one, as_of, release)
+        with reporter.step(f"{name}: relations and changes"):
+            relate(con, one)
+            events = tell_changes(con, release, seq, as_of)
+        counts = con.execute(
+            "select (select count(*) from golden), (select count(*) from member), (select count(*) from change)"
+        ).fetchall()[0]
+        seq += counts[2]
+        entities[name] = EntityPlan(counts[0], counts[1], serial, events)
+        exceeded += _exceeded(one, events, known.golden if known else 0)
+    found = Plan(
+        release,
+        before,
+        as_of,
+        inputs_hash(con, ws, rules, decisions, as_of),
+        first_seq,
+        seq,
+        entities,
+        tuple(exceeded),
+    )
+    con.execute("create or replace table main.plan (document varchar)")
+    con.execute("insert into main.plan values (?)", [json.dumps(found.as_dict())])
+    return found
+
+
+def read_plan(con: duckdb.DuckDBPyConnection) -> Plan:
+    """The plan that was made last. Raises NotFoundError where there is none."""
+    held = con.execute(
+        "select 1 from duckdb_tables() where schema_name = 'main' and table_name = 'plan'"
+    ).fetchall()
+    if not held:
+        raise NotFoundError("nothing is planned; run 'shuyuan plan' first")
+    said = json.loads(con.execute("select document from main.plan").fetchall()[0][0])
+    said["as_of"] = date.fromisoformat(said["as_of"])
+    said["entities"] = {name: EntityPlan(**one) for name, one in said["entities"].items()}
+    said["exceeded"] = tuple(said["exceeded"])
+    return Plan(**said)
+
+
+def inputs_hash(
+    con: duckdb.DuckDBPyConnection, ws: Workspace, rules: Rules, decisions: DecisionStore, as_of: date
+) -> str:
+    """One hash over everything a release is a function of."""
+    said: list[object] = [
+        rules.sha256,
+        str(as_of),
+        ws.node,
+        current_release(ws.releases),
+        decisions.last_id(),
+    ]
+    said += [software_version()]
+    for name, one in linked_entities(con, rules):
+        use_entity(con, name)
+        files = con.execute("select source, sha256, observed_on::varchar from batch order by all").fetchall()
+        said += [name, file_sha256(path_of(one)), [list(row) for row in files]]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def linked_entities(con: duckdb.DuckDBPyConnection, rules: Rules) -> list[tuple[str, EntityRules]]:
+    """The entity types that have clusters, in the order of the rules (NotFoundError where none has)."""
+    held = {
+        str(row[0])
+        for row in con.execute(
+            "select schema_name from duckdb_tables() where table_name = 'cluster'"
+        ).fetchall()
+    }
+    found = [(name, one) for name, one in rules.entities.items() if name in held]
+    if not found:
+        raise NotFoundError("nothing is linked; run 'shuyuan load' and 'shuyuan link' first")
+    return found
+
+
+def next_release(ws: Workspace) -> int:
+    """The number of the next release: one more than any there ever was in this workspace."""
+    return max((int(p.name) for p in ws.releases.iterdir() if p.name.isdigit()), default=0) + 1
+
+
+def open_previous(con: duckdb.DuckDBPyConnection, folder: Path | None) -> None:
+    """Make the previous_ views: of the release's folder of this entity type, or empty ones."""
+    run(con, "previous")
+    if folder is not None:
+        for name in PREVIOUS:
+            path = str(folder / f"{name}.parquet").replace("'", "''")
+            con.execute(
+                f"create or replace temp view previous_{name} as select * from read_parquet('{path}')"
+            )
+
+
+def _take_values(con: duckdb.DuckDBPyConnection, decisions: DecisionStore, entity: str) -> None:
+    con.execute(
+        "create or replace temp table value_decision (source varchar, source_key varchar, field varchar, number integer)"
+    )
+    for number, said in enumerate(decisions.values(entity)):
+        con.execute("insert into value_decision values (?, ?, ?, ?)", [*said.subject, said.field, number])
+
+
+def _exceeded(rules: EntityRules, events: dict[str, int], before: int) -> list[str]:
+    if before <= SMALL:
+        return []
+    limits = rules.entity.limits.model_dump()
+    return [
+        f"{rules.name}: {events[kind]:,} of {before:,} golden records would be {kind} (limit {limit:.1%})"
+        for kind, limit in limits.items()
+        if events.get(kind, 0) > limit * before
+    ]
