@@ -71,9 +71,7 @@ order by v.value, n.golden_id
 def copy_identifiers(lookup: sqlite3.Connection, earlier: Path) -> None:
     """Take the identifiers of an earlier release over."""
     lookup.execute("attach ? as earlier", (f"file:{earlier}?mode=ro&immutable=1",))
-    lookup.execute(
-        "insert into identifier select * from earlier.identifier order by entity, field, value, golden_id"
-    )
+    lookup.execute("insert into identifier select * from earlier.identifier order by entity, field, value, golden_id")
     lookup.execute("detach earlier")
 
 

@@ -115,9 +115,7 @@ def plan(
 
 def read_plan(con: duckdb.DuckDBPyConnection) -> Plan:
     """The plan that was made last. Raises NotFoundError where there is none."""
-    held = con.execute(
-        "select 1 from duckdb_tables() where schema_name = 'main' and table_name = 'plan'"
-    ).fetchall()
+    held = con.execute("select 1 from duckdb_tables() where schema_name = 'main' and table_name = 'plan'").fetchall()
     if not held:
         raise NotFoundError("nothing is planned; run 'shuyuan plan' first")
     said = json.loads(con.execute("select document from main.plan").fetchall()[0][0])
@@ -150,9 +148,7 @@ def linked_entities(con: duckdb.DuckDBPyConnection, rules: Rules) -> list[tuple[
     """The entity types that have clusters, in the order of the rules (NotFoundError where none has)."""
     held = {
         str(row[0])
-        for row in con.execute(
-            "select schema_name from duckdb_tables() where table_name = 'cluster'"
-        ).fetchall()
+        for row in con.execute("select schema_name from duckdb_tables() where table_name = 'cluster'").fetchall()
     }
     found = [(name, one) for name, one in rules.entities.items() if name in held]
     if not found:
@@ -171,9 +167,7 @@ def open_previous(con: duckdb.DuckDBPyConnection, folder: Path | None) -> None:
     if folder is not None:
         for name in PREVIOUS:
             path = str(folder / f"{name}.parquet").replace("'", "''")
-            con.execute(
-                f"create or replace temp view previous_{name} as select * from read_parquet('{path}')"
-            )
+            con.execute(f"create or replace temp view previous_{name} as select * from read_parquet('{path}')")
 
 
 def _take_values(con: duckdb.DuckDBPyConnection, decisions: DecisionStore, entity: str) -> None:

@@ -61,11 +61,7 @@ def voices(sources: Sources) -> dict[str, str]:
     roots: dict[str, str] = {}
     for name in sources.sources:
         root, seen = name, {name}
-        while (
-            (origin := sources.sources[root].derived_from)
-            and origin in sources.sources
-            and origin not in seen
-        ):
+        while (origin := sources.sources[root].derived_from) and origin in sources.sources and origin not in seen:
             root = origin
             seen.add(root)
         roots[name] = root

@@ -80,8 +80,7 @@ def publish(
         )
     if plan.exceeded and not forced:
         raise RefusedError(
-            "; ".join(plan.exceeded)
-            + "; look at 'shuyuan plan', then publish with --force REASON if it is right"
+            "; ".join(plan.exceeded) + "; look at 'shuyuan plan', then publish with --force REASON if it is right"
         )
     entities = linked_entities(con, rules)
     create_macros(con)
@@ -165,11 +164,7 @@ def switch(ws: Workspace, release: int) -> None:
 
 def audit(con: duckdb.DuckDBPyConnection, rules: Rules, decisions: DecisionStore) -> None:
     """Run every audit over every entity type; RefusedError names those that found rows, with a sample."""
-    texts = {
-        p.name: p.read_text("utf-8")
-        for p in files("golden_records.audits").iterdir()
-        if p.name.endswith(".sql")
-    }
+    texts = {p.name: p.read_text("utf-8") for p in files("golden_records.audits").iterdir() if p.name.endswith(".sql")}
     texts["accounting.sql"] = linkage_sql.statements("audit_accounting")[0]
     faults = []
     for name, _ in linked_entities(con, rules):
@@ -278,9 +273,7 @@ def _state(rules: EntityRules, plan: Plan, ws: Workspace) -> EntityState:
 
 def _landed(con: duckdb.DuckDBPyConnection, entity: str) -> list[Landed]:
     use_entity(con, entity)
-    rows = con.execute(
-        "select source, sha256, rows, observed_on from batch order by source, sha256"
-    ).fetchall()
+    rows = con.execute("select source, sha256, rows, observed_on from batch order by source, sha256").fetchall()
     return [Landed(entity=entity, source=r[0], sha256=r[1], rows=r[2], observed_on=r[3]) for r in rows]
 
 
@@ -291,9 +284,7 @@ def _written(folder: Path, path: Path) -> Written:
         rows = con.execute("select count(*) from read_parquet(?)", [str(path)]).fetchall()[0][0]
         con.close()
     digest = file_sha256(path) or ""
-    return Written(
-        path=path.relative_to(folder).as_posix(), rows=rows, bytes=path.stat().st_size, sha256=digest
-    )
+    return Written(path=path.relative_to(folder).as_posix(), rows=rows, bytes=path.stat().st_size, sha256=digest)
 
 
 def _sync(path: Path) -> None:

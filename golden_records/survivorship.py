@@ -49,9 +49,7 @@ def survive(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date, rel
     )
     columns = [str(row[0]) for row in con.execute("describe standard").fetchall()]
     for choice in choices(rules.entity):
-        con.execute(
-            candidate_sql(choice, packed(choice, rules, as_of, columns)), {"fields": list(choice.fields)}
-        )
+        con.execute(candidate_sql(choice, packed(choice, rules, as_of, columns)), {"fields": list(choice.fields)})
         run(con, "dispute")
         con.execute(fight_sql(choice))
         run(con, "periods" if choice.history else "winners")

@@ -1,0 +1,249 @@
+"""Asks a published release; opened read-only by any number of processes while the next batch runs.
+
+Look-ups by key go to the release's SQLite file, whole golden records come out of its Parquet files.
+A merged id answers with its heir, a split one with its successors, an ended one says so.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from golden_records.ids import parse
+from golden_records.manifest import Manifest, current_release, read_manifest
+from rules.errors import NotFoundError
+
+Document = dict[str, Any]
+
+
+class Release:
+    """One release of a workspace. Use as a context manager, or call `close`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest: Manifest = read_manifest(folder)
+        self._lookup = sqlite3.connect(f"file:{folder / 'lookup.sqlite'}?mode=ro&immutable=1", uri=True)
+        self._con = duckdb.connect()
+
+    @classmethod
+    def of(cls, releases: Path, number: int | None = None) -> Release:
+        """Release `number` in the folder `releases`, the current one by default (NotFoundError: none)."""
+        chosen = current_release(releases) if number is None else number
+        if chosen is None:
+            raise NotFoundError("nothing is published yet; run 'shuyuan publish'")
+        return cls(releases / str(chosen))
+
+    def __enter__(self) -> Release:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._lookup.close()
+        self._con.close()
+
+    def find(self, entity: str, source: str, key: str) -> list[Document]:
+        """The golden record that holds a source record: [{golden_id, entity}], empty where none does."""
+        found = self._lookup.execute(
+            "select golden_id from source_key where entity = ? and source = ? and source_key = ?",
+            (entity, source, key),
+        ).fetchall()
+        return [{"golden_id": heir, "entity": entity} for row in found for heir in self._heirs(row[0])]
+
+    def find_value(self, entity: str, field: str, value: str, keys: tuple[str, ...] = ()) -> list[Document]:
+        """Golden records with `value` (or one of its canonical `keys`) in `field`.
+
+        An identifier field finds every value of every member, an old number too; any other field the
+        published values, past ones of a field with history included.
+        """
+        if entity not in self.manifest.entities:
+            raise NotFoundError(f"release {self.manifest.release} has no entity type {entity!r}")
+        wanted = tuple(dict.fromkeys((value, *keys)))
+        marks = ", ".join("?" * len(wanted))
+        found = self._lookup.execute(
+            f"select distinct golden_id from identifier where entity = ? and field = ? and value in ({marks}) "
+            "order by golden_id",
+            (entity, field, *wanted),
+        ).fetchall()
+        if not found:
+            found = self._rows(
+                entity,
+                "provenance",
+                f"select distinct golden_id from t where field = ? and value in ({marks}) order by golden_id",
+                [field, *wanted],
+            )
+        return [{"golden_id": row[0], "entity": entity} for row in found]
+
+    def show(self, golden_id: str, as_of: date | None = None) -> Document:
+        """A golden record with its values, where they came from, its members and its history.
+
+        With `as_of`, fields with history show the value that held on that day.
+
+        Raises:
+            NotFoundError: the id is malformed or was never issued.
+        """
+        entity = self._entity(golden_id)
+        heirs = self._heirs(golden_id)
+        if heirs != [golden_id] and len(heirs) == 1:
+            return self.show(heirs[0], as_of) | {"redirected_from": golden_id}
+        redirect = self._lookup.execute(
+            "select kind, successors from redirect where golden_id = ?", (golden_id,)
+        ).fetchone()
+        living = self._lookup.execute("select status from golden where golden_id = ?", (golden_id,)).fetchone()
+        if living is None and redirect is None:
+            raise NotFoundError(f"{golden_id} was not issued up to release {self.manifest.release}")
+        values = self._values(entity, golden_id)
+        members = self._rows(
+            entity,
+            "crosswalk",
+            "select source, source_key, until from t where golden_id = ? order by source, source_key, until",
+            [golden_id],
+        )
+        document: Document = {
+            "golden_id": golden_id,
+            "entity": entity,
+            "status": living[0] if living else redirect[0],
+            "redirected_from": None,
+            "fields": {v["field"]: _shown(v) for v in values if _holds(v, as_of)},
+            "members": [{"source": s, "source_key": k} for s, k, until in members if until is None],
+            "history": [*_past(values), *self._events(entity, golden_id)],
+        }
+        if redirect is not None:
+            document["successors"] = json.loads(redirect[1])
+        relations = self._relations(entity, golden_id)
+        return document | ({"relations": relations} if relations else {})
+
+    def changes(self, since: int = 0, entity: str | None = None) -> Iterator[Document]:
+        """Every event of every release up to this one with a number above `since`, in order."""
+        for release in self._lineage():
+            manifest = read_manifest(release)
+            if manifest.next_seq <= since + 1:
+                continue
+            for name in sorted(manifest.entities, key=lambda n: self._first_seq(release, n)):
+                if entity in (None, name):
+                    rows = self._query(
+                        release / name / "change.parquet",
+                        "select seq, golden_id, kind, into_id, release, at::varchar from t where seq > ? order by seq",
+                        [since],
+                    )
+                    for row in rows:
+                        names = ("seq", "golden_id", "kind", "into_id", "release", "at")
+                        yield dict(zip(names, row, strict=True)) | {"entity": name}
+
+    def _entity(self, golden_id: str) -> str:
+        parts = parse(golden_id)
+        if parts is None:
+            raise NotFoundError(f"{golden_id!r} is no golden id: its check character or its shape is wrong")
+        for name, state in self.manifest.entities.items():
+            if state.prefix == parts.prefix:
+                return name
+        raise NotFoundError(f"{golden_id}: no entity type of this release has the prefix {parts.prefix!r}")
+
+    def _heirs(self, golden_id: str) -> list[str]:
+        """The living ids that `golden_id` stands for, through every merge; itself where it lives or just ended."""
+        seen, at = {golden_id}, golden_id
+        while True:
+            if self._lookup.execute("select 1 from golden where golden_id = ?", (at,)).fetchone():
+                return [at]
+            row = self._lookup.execute("select kind, successors from redirect where golden_id = ?", (at,)).fetchone()
+            if row is None or row[0] != "merged":
+                return [at]
+            at = json.loads(row[1])[0]
+            if at in seen:
+                raise NotFoundError(f"the redirects of {golden_id} run in a circle; the release is damaged")
+            seen.add(at)
+
+    def _values(self, entity: str, golden_id: str) -> list[Document]:
+        rows = self._rows(
+            entity,
+            "provenance",
+            "select field, value, valid_from, last_seen, valid_to, source, source_key, rule, agree, differ from t "
+            "where golden_id = ? order by field, valid_from",
+            [golden_id],
+        )
+        names = ("field", "value", "valid_from", "last_seen", "valid_to", "source", "source_key", "rule", "agree")
+        return [dict(zip((*names, "differ"), row, strict=True)) for row in rows]
+
+    def _events(self, entity: str, golden_id: str) -> list[Document]:
+        events = []
+        for release in self._lineage():
+            path = release / entity / "change.parquet"
+            if path.exists():
+                events += self._query(
+                    path,
+                    "select seq, golden_id, kind, into_id, release, at::varchar from t "
+                    "where golden_id = ? or into_id = ? order by seq",
+                    [golden_id, golden_id],
+                )
+        return [
+            {"event": kind, "seq": seq, "golden_id": who, "into_id": into, "release": release, "at": at}
+            for seq, who, kind, into, release, at in events
+        ]
+
+    def _relations(self, entity: str, golden_id: str) -> list[Document]:
+        rows = self._rows(
+            entity,
+            "relation",
+            "select from_id, type, to_id, since::varchar, until::varchar, source from t "
+            "where from_id = ? or to_id = ? order by type, from_id, to_id",
+            [golden_id, golden_id],
+        )
+        return [dict(zip(("from_id", "type", "to_id", "since", "until", "source"), row, strict=True)) for row in rows]
+
+    def _lineage(self) -> list[Path]:
+        """The folders of this release and of all before it, oldest first."""
+        found, at = [self.folder], self.manifest
+        while at.previous is not None and (self.folder.parent / str(at.previous)).exists():
+            found.append(self.folder.parent / str(at.previous))
+            at = read_manifest(found[-1])
+        return found[::-1]
+
+    def _first_seq(self, release: Path, entity: str) -> int:
+        path = release / entity / "change.parquet"
+        return int(self._query(path, "select coalesce(min(seq), 0) from t", [])[0][0])
+
+    def _rows(self, entity: str, table: str, sql: str, values: list[str]) -> list[tuple[Any, ...]]:
+        return self._query(self.folder / entity / f"{table}.parquet", sql, values)
+
+    def _query(self, path: Path, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
+        source = str(path).replace("'", "''")
+        return self._con.execute(f"with t as (from read_parquet('{source}')) {sql}", values).fetchall()
+
+
+def _holds(value: Document, as_of: date | None) -> bool:
+    if as_of is None or (value["valid_to"] is None and value["valid_from"] is None):
+        return value["valid_to"] is None
+    started = value["valid_from"] is None or value["valid_from"] <= as_of
+    return started and (value["valid_to"] is None or as_of < value["valid_to"])
+
+
+def _shown(value: Document) -> Document:
+    return {name: value[name] for name in ("value", "source", "source_key", "rule", "agree", "differ")}
+
+
+def _past(values: list[Document]) -> list[Document]:
+    """Every period of the fields that had more than one value, so that codes and names show by year."""
+    dated = {v["field"] for v in values if v["valid_to"] is not None}
+    return [
+        {
+            "field": v["field"],
+            "value": v["value"],
+            "valid_from": _text(v["valid_from"]),
+            "last_seen": _text(v["last_seen"]),
+            "valid_to": _text(v["valid_to"]),
+        }
+        for v in values
+        if v["field"] in dated
+    ]
+
+
+def _text(day: date | None) -> str | None:
+    return day.isoformat() if day else None
