@@ -172,7 +172,8 @@ def open_previous(con: duckdb.DuckDBPyConnection, folder: Path | None) -> None:
 
 def _take_values(con: duckdb.DuckDBPyConnection, decisions: DecisionStore, entity: str) -> None:
     con.execute(
-        "create or replace temp table value_decision (source varchar, source_key varchar, field varchar, number integer)"
+        "create or replace temp table value_decision "
+        "(source varchar, source_key varchar, field varchar, number integer)"
     )
     for number, said in enumerate(decisions.values(entity)):
         con.execute("insert into value_decision values (?, ?, ?, ?)", [*said.subject, said.field, number])

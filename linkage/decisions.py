@@ -139,7 +139,7 @@ class DecisionStore:
         if not cursor.rowcount:
             raise NotFoundError(f"no decision {decision_id} in force; 'shuyuan decide list' shows them")
 
-    def list(self, entity: str | None = None, withdrawn: bool = False) -> list[Decision]:
+    def entries(self, entity: str | None = None, withdrawn: bool = False) -> list[Decision]:
         """The decisions in force (or all of them), oldest first."""
         with self._open() as db:
             found = db.execute(
@@ -172,7 +172,7 @@ class DecisionStore:
     def replay(self, entity: str) -> list[Decided]:
         """What the decisions in force say about pairs of records; a later word on a pair replaces an earlier."""
         said: dict[tuple[SourceRecord, SourceRecord], Decided] = {}
-        for decision in self.list(entity):
+        for decision in self.entries(entity):
             for kind, left, right in _pairs(decision):
                 pair = (min(left, right), max(left, right))
                 said.pop(pair, None)
@@ -184,12 +184,12 @@ class DecisionStore:
 
     def unsure(self, entity: str) -> set[tuple[SourceRecord, SourceRecord]]:
         """Pairs that a steward looked at and left open."""
-        return {(min(d.subjects), max(d.subjects)) for d in self.list(entity) if d.kind == "unsure"}
+        return {(min(d.subjects), max(d.subjects)) for d in self.entries(entity) if d.kind == "unsure"}
 
     def values(self, entity: str) -> list[Override]:
         """The stewards' values in force, the last one for each subject and field."""
         found: dict[tuple[SourceRecord, str], Override] = {}
-        for decision in self.list(entity):
+        for decision in self.entries(entity):
             if decision.kind == "value":
                 said = dict(decision.payload)
                 field, value = str(said["field"]), str(said["value"])
@@ -219,7 +219,7 @@ class DecisionStore:
 
     def export_csv(self, path: Path, entity: str | None = None) -> int:
         """Write the decisions in force to `path`; gives how many."""
-        found = self.list(entity)
+        found = self.entries(entity)
         with path.open("w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
@@ -241,7 +241,7 @@ class DecisionStore:
 
     def import_csv(self, path: Path) -> int:
         """Append the decisions of `path` that are not in force yet; all or, where one is wrong, none."""
-        held = {(d.kind, d.entity, d.subjects, d.payload) for d in self.list()}
+        held = {(d.kind, d.entity, d.subjects, d.payload) for d in self.entries()}
         new = [d for d in _read_csv(path) if (d.kind, d.entity, d.subjects, d.payload) not in held]
         self.add_all(new)
         return len(new)

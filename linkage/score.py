@@ -19,8 +19,8 @@ from linkage.frequencies import total as frozen_total
 from linkage.splink_model import (
     SCHEMA,
     Session,
-    comparison,
     compared_columns,
+    comparison,
     frequency_columns,
     predicting,
     settings,

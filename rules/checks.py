@@ -20,7 +20,7 @@ from rules.model import ComparisonRule, Entity, EntityRules, Rules
 
 # DuckDB counts UTF-8 bytes in these: levenshtein('张伟','张玮') is 3.
 BYTEWISE = frozenset(
-    "levenshtein editdist3 damerau_levenshtein jaro_similarity jaro_winkler_similarity jaccard hamming mismatches".split()
+    ["levenshtein", "editdist3", "damerau_levenshtein", "jaro_similarity", "jaro_winkler_similarity", "jaccard", "hamming", "mismatches"]
 )
 
 

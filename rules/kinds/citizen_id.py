@@ -37,7 +37,8 @@ class CitizenId(Kind):
         last = f"substr('{CHECK_CHARACTERS}', 1 + ({_weighted('n')}) % 11, 1)"
         return f"""
         with tidy as (
-            select raw, case when regexp_full_match(raw, '{_FULL_NUMBER}') then raw else {_tidy("raw")} end as t
+            select raw,
+                case when regexp_full_match(raw, '{_FULL_NUMBER}') then raw else {_tidy("raw")} end as t
             from {raw}
         ), formed as (select raw, t, {_form("t")} as form from tidy
         ), spread as (
@@ -50,8 +51,8 @@ class CitizenId(Kind):
                    when form = 'scientific' then left(replace(split_part(t, 'E', 1), '.', ''), 15) end as head
             from formed
         ), dated as (
-            select raw, form, t, body, head, try_cast(body as bigint) as n, try_cast(
-                substr(head, 7, 4) || '-' || substr(head, 11, 2) || '-' || substr(head, 13, 2) as date) as born
+            select raw, form, t, body, head, try_cast(body as bigint) as n, try_cast(substr(head, 7, 4)
+                || '-' || substr(head, 11, 2) || '-' || substr(head, 13, 2) as date) as born
             from spread
         ), checked as (
             select raw, t, body, head, {last} as last,
@@ -61,7 +62,8 @@ class CitizenId(Kind):
             from dated
         ), graded as (
             select raw, t, body, last, head, born, form,
-                case when form in ('full', 'legacy', 'cut17') and born is not null then body || last end as id18,
+                case when form in ('full', 'legacy', 'cut17') and born is not null
+                     then body || last end as id18,
                 case when regexp_full_match(head, '[0-9]{{6}}.*') then left(head, 6) end as area
             from checked
         ), area as (
@@ -80,20 +82,21 @@ class CitizenId(Kind):
                      when form = 'card' then t end as value,
                 case when form in ('full', 'legacy') then id18 else value end as value_key,
                 cast(year(born) * 10000 + month(born) * 100 + day(born) as integer) as birth,
-                case when id18 is not null
-                     then case when substr(body, 17, 1) in ('1', '3', '5', '7', '9') then '1' else '2' end end as sex,
+                case when id18 is null then null
+                     when substr(body, 17, 1) in ('1', '3', '5', '7', '9') then '1' else '2' end as sex,
                 case when id18 is not null then body end as body17,
                 case when form in ('floated', 'scientific') or (form = 'typo' and {_float_step("t")})
                      then case when length(head) = 15 then head end end as trunk15,
-                case when form in ('typo', 'broken', 'cut17', 'unreadable') or (form = 'legacy' and born is null)
-                     then t end as broken,
+                case when form in ('typo', 'broken', 'cut17', 'unreadable')
+                       or (form = 'legacy' and born is null) then t end as broken,
                 case form when 'typo' then 'id_check' when 'broken' then 'id_malformed'
                     when 'other' then 'id_malformed' when 'none' then 'id_not_given'
                     when 'placeholder' then 'id_placeholder' when 'masked' then 'id_masked'
                     when 'unreadable' then 'id_unreadable' when 'floated' then 'id_excel'
                     when 'scientific' then 'id_scientific' when 'cut17' then 'id_check_missing'
                     when 'permit' then 'id_travel_permit' when 'card' then 'id_foreigner_card'
-                    else case when born is null then 'id_date' when form = 'legacy' then 'id_legacy' end end as main,
+                    else case when born is null then 'id_date'
+                              when form = 'legacy' then 'id_legacy' end end as main,
                 case when id18 is null or left(g.area, 1) = '9' or g.area in ({_PERMIT_AREAS}) then null
                      when p.province is null then 'id_area_unknown'
                      when a.code is null then 'id_area_never'
@@ -101,7 +104,8 @@ class CitizenId(Kind):
                      then 'id_area_after_birth' end as place,
                 case when id18 is not null and born < $as_of - interval ({int(str(settings["max_age"]))}) year
                      then 'id_age' end as age
-            from graded g left join area a on a.code = g.area left join province p on p.province = left(g.area, 2)
+            from graded g left join area a on a.code = g.area
+            left join province p on p.province = left(g.area, 2)
         )"""
 
     def compare(self, column: str, options: Options) -> Comparison:
@@ -119,11 +123,13 @@ class CitizenId(Kind):
         damaged = ", ".join(side(name, of) for of in "lr" for name in ("broken", "trunk15"))
         typo = f"""case when {side("broken", "l")} is null and {side("broken", "r")} is null then false
             when length({a}) = length({b})
-            then case hamming({a}, {b}) when 1 then true when 2 then damerau_levenshtein({a}, {b}) = 1 else false end
+            then case hamming({a}, {b}) when 1 then true
+                when 2 then damerau_levenshtein({a}, {b}) = 1 else false end
             when abs(length({a}) - length({b})) = 1 then levenshtein({a}, {b}) = 1 else false end"""
         same_start = " and ".join(f"{side(name, 'l')} = {side(name, 'r')}" for name in ("birth", "area"))
+        evidence = ("", "broken", "id18", "trunk15")
         nothing = " or ".join(
-            f"coalesce({', '.join(side(name, of) for name in ('', 'broken', 'id18', 'trunk15'))}) is null" for of in "lr"
+            f"coalesce({', '.join(side(name, of) for name in evidence)}) is null" for of in "lr"
         )
         return Comparison(
             nothing,
@@ -156,7 +162,8 @@ def _form(t: str) -> str:
     """SQL: what sort of thing the tidy text is."""
     same = f"length(replace({t}, left({t}, 1), '')) <= 1"
     return f"""case
-        when {same} or starts_with({t}, '123456789') then case when {t} = '' then 'none' else 'placeholder' end
+        when {t} = '' then 'none'
+        when {same} or starts_with({t}, '123456789') then 'placeholder'
         when regexp_full_match({t}, '{_FULL_NUMBER}') then 'full'
         when regexp_full_match({t}, '[1-9][0-9]{{14}}') then 'legacy'
         when regexp_full_match({t}, '[1-9][0-9]{{16}}') then 'cut17'
@@ -165,7 +172,8 @@ def _form(t: str) -> str:
         when regexp_full_match({t}, '[1-9][0-9X]{{15,18}}') then 'broken'
         when regexp_full_match({t}, '[1-9][0-9]{{17}}\\.0+') then 'floated'
         when regexp_full_match({t}, '{_SCIENTIFIC}') then 'scientific'
-        when regexp_full_match({t}, '[0-9?]{{17}}[0-9X?]') and length(replace({t}, '?', '')) = 17 then 'unreadable'
+        when regexp_full_match({t}, '[0-9?]{{17}}[0-9X?]') and length(replace({t}, '?', '')) = 17
+        then 'unreadable'
         when regexp_full_match({t}, '[0-9X?]*[?][0-9X?]*') then 'masked'
         when regexp_full_match({t}, '[A-Z/]*') then 'none'
         else 'other' end"""
@@ -173,8 +181,10 @@ def _form(t: str) -> str:
 
 def _century(t: str, options: Options) -> str:
     """SQL: the century digits that a 15-digit number leaves out."""
+    if not options["century_18"]:
+        return "'19'"
     reserved = ", ".join(f"'{sequence}'" for sequence in sorted(CENTENARIANS))
-    return f"case when substr({t}, 13) in ({reserved}) then '18' else '19' end" if options["century_18"] else "'19'"
+    return f"case when substr({t}, 13) in ({reserved}) then '18' else '19' end"
 
 
 def _weighted(n: str) -> str:
@@ -183,9 +193,10 @@ def _weighted(n: str) -> str:
 
 
 def _float_step(t: str) -> str:
-    """SQL: whether an 18-digit text is a whole number that a 64-bit float can hold, as after a float export."""
+    """SQL: whether an 18-digit text is a whole number that a 64-bit float can hold: a float was exported."""
     n = f"try_cast({t} as bigint)"
-    steps = " ".join(f"when {n} < {2**power} then {n} % {2 ** (power - 53)} = 0" for power in (57, 58, 59, 60))
+    powers = (57, 58, 59, 60)
+    steps = " ".join(f"when {n} < {2**power} then {n} % {2 ** (power - 53)} = 0" for power in powers)
     return f"coalesce(case {steps} end, false)"
 
 
@@ -206,11 +217,13 @@ CITIZEN_ID = CitizenId(
     ascii=frozenset({"", "key", "id18", "valid", "sex", "area", "body17", "trunk15", "broken"}),
     findings={
         "id_check": Finding("error", "校验码不符", "the check character does not fit"),
-        "id_date": Finding("error", "出生日期不存在或在将来", "the birth date does not exist or lies in the future"),
+        "id_date": Finding(
+            "error", "出生日期不存在或在将来", "the birth date is impossible or in the future"
+        ),
         "id_malformed": Finding("error", "位数或字符不符", "the wrong length or characters"),
         "id_placeholder": Finding("error", "占位号码", "a placeholder, not a number"),
-        "id_excel": Finding("error", "后三位被电子表格改写", "a spreadsheet has overwritten the last three digits"),
-        "id_scientific": Finding("error", "被写成科学计数法", "written in scientific notation by a spreadsheet"),
+        "id_excel": Finding("error", "后三位被电子表格改写", "a spreadsheet overwrote the last three digits"),
+        "id_scientific": Finding("error", "被写成科学计数法", "scientific notation of a spreadsheet"),
         "id_unreadable": Finding("error", "有一位无法辨认", "one character is unreadable"),
         "id_masked": Finding("error", "号码已脱敏", "digits are masked"),
         "id_check_missing": Finding("warn", "17 位,缺一位", "17 digits: one is missing"),
@@ -221,8 +234,8 @@ CITIZEN_ID = CitizenId(
             "info", "县级代码的使用年代与出生年份不合", "the county code was in use at other times"
         ),
         "id_legacy": Finding("info", "15 位旧号码", "a 15-digit number of the first generation"),
-        "id_travel_permit": Finding("info", "港澳台来往通行证", "a Hong Kong, Macao or Taiwan travel permit"),
-        "id_foreigner_card": Finding("info", "2017 版外国人永久居留证", "a foreigner's residence card of 2017"),
+        "id_travel_permit": Finding("info", "港澳台来往通行证", "a travel permit, not a number"),
+        "id_foreigner_card": Finding("info", "2017 版外国人永久居留证", "a foreigner's card of 2017"),
         "id_not_given": Finding("info", "未填号码", "text instead of a number"),
     },
 )

@@ -88,7 +88,8 @@ class Date(Kind):
             Level("lunar", f"{column}__lunar_l = {r} or {column}__lunar_r = {l}"),
             Level(
                 "swapped",
-                f"{l} // 10000 = {r} // 10000 and ({l} % 100) = ({r} // 100) % 100 and ({r} % 100) = ({l} // 100) % 100",
+                f"{l} // 10000 = {r} // 10000 and ({l} % 100) = ({r} // 100) % 100 "
+                f"and ({r} % 100) = ({l} // 100) % 100",
             ),
             Level("one_digit", f"({unlike}) = 1"),
             Level(

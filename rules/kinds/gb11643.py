@@ -23,7 +23,8 @@ def check_character(body17: str) -> str:
     """The 18th character for the first 17 digits (GB 11643-1999, 4.4; ISO 7064 MOD 11-2)."""
     if not re.fullmatch(r"[0-9]{17}", body17):
         raise ValueError(f"{len(body17)} characters given; the body of an identity number is 17 digits")
-    return CHECK_CHARACTERS[sum(int(digit) * weight for digit, weight in zip(body17, WEIGHTS, strict=True)) % 11]
+    total = sum(int(digit) * weight for digit, weight in zip(body17, WEIGHTS, strict=True))
+    return CHECK_CHARACTERS[total % 11]
 
 
 def birth_date(number: str) -> date | None:

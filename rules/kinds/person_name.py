@@ -32,7 +32,9 @@ class PersonName(Kind):
         def equal(name: str, other: str = "") -> str:
             return f"{column}__{name}_l = {column}__{other or name}_r"
 
-        (a, b), (wild_a, wild_b) = ([f"{column}__{name}_{of}" for of in "lr"] for name in ("folded", "wildcard"))
+        (a, b), (wild_a, wild_b) = (
+            [f"{column}__{name}_{of}" for of in "lr"] for name in ("folded", "wildcard")
+        )
         second = (equal("toneless", "alternative"), equal("alternative", "toneless"))
         toneless = " or ".join((equal("toneless"), *second))
         wildcard = f"{a} like {wild_b} or {b} like {wild_a} or {wild_a} = {wild_b}"

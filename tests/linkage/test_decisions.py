@@ -30,7 +30,7 @@ def test_a_withdrawn_decision_rests_and_stays_readable(store: DecisionStore) -> 
     number = store.add(Decision("same", "shop", (A, B), "same owner"))
     store.withdraw(number)
     assert store.replay("shop") == []
-    assert len(store.list("shop", withdrawn=True)) == 1
+    assert len(store.entries("shop", withdrawn=True)) == 1
     with pytest.raises(NotFoundError):
         store.withdraw(number)
 
@@ -66,7 +66,7 @@ def test_a_wrong_line_imports_nothing(store: DecisionStore, tmp_path: Path) -> N
     )
     with pytest.raises(InputError, match="line 3: 'same' is about two"):
         store.import_csv(path)
-    assert store.list() == []
+    assert store.entries() == []
 
 
 def test_the_queue_is_replaced(store: DecisionStore) -> None:

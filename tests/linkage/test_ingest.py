@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from linkage import sql
-from linkage.ingest import load_file, reload_landed, rejects
+from linkage.ingest import load_file, rejects, reload_landed
 from linkage.workspace import Workspace
 from rules.errors import InputError
 from rules.loader import load_rules

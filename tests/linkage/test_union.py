@@ -63,9 +63,9 @@ def plain_walk(edges: list[tuple[int, int, float]], constraints: Constraints) ->
     def allowed(one: set[int], other: set[int]) -> bool:
         for slot in constraints.slots:
             a, b = values(slot, one), values(slot, other)
-            if a and b and not a <= b and not b <= a:
-                if not all(licensed(slot, x, y) for x in a - b for y in b - a):
-                    return False
+            apart = a and b and not a <= b and not b <= a
+            if apart and not all(licensed(slot, x, y) for x in a - b for y in b - a):
+                return False
         for i in one:
             for j in other:
                 same_group = constraints.groups[i] >= 0 and constraints.groups[i] == constraints.groups[j]

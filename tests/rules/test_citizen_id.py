@@ -28,7 +28,7 @@ TWIN = number("88010119900315125")
 
 
 def read(value: str, **options: Any) -> dict[str, Any]:
-    return parse("citizen_id", [value], KINDS["citizen_id"].options | options)[value]
+    return parse("citizen_id", [value], {**KINDS["citizen_id"].options, **options})[value]
 
 
 @pytest.mark.parametrize("example", STANDARD)
@@ -141,7 +141,8 @@ def test_a_spreadsheet_leaves_the_first_fifteen_digits() -> None:
 
 def test_a_broken_number_still_shows_a_birth_date() -> None:
     row = read("110105194912310021")
-    assert (row["value"], row["key"], row["birth"], row["broken"]) == (None, None, 19491231, "110105194912310021")
+    assert (row["value"], row["key"], row["birth"]) == (None, None, 19491231)
+    assert row["broken"] == "110105194912310021"
 
 
 @pytest.mark.parametrize(
@@ -216,7 +217,9 @@ def test_one_unknown_character_is_always_recovered(body: str, place: int) -> Non
 @given(st.lists(bodies, min_size=20, max_size=60), st.integers(0, 10))
 def test_sql_and_python_agree(numbers: list[str], shift: int) -> None:
     checks = gb11643.CHECK_CHARACTERS
-    texts = {body + checks[(checks.index(number(body)[17]) + i % 2 * shift) % 11] for i, body in enumerate(numbers)}
+    texts = {
+        body + checks[(checks.index(number(body)[17]) + i % 2 * shift) % 11] for i, body in enumerate(numbers)
+    }
     texts |= {body[:6] + body[8:] for body in numbers if body[6:8] == "19"}
     rows = parse("citizen_id", sorted(texts))
     for text, row in rows.items():

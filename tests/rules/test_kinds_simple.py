@@ -142,7 +142,7 @@ def test_no_kind_counts_the_bytes_of_han_text(name: str) -> None:
         known = {key: value for key, value in options.items() if key in kind.options}
         comparison = kind.compare("f", known)
         ascii_names = frozenset(f"f__{extra}" if extra else "f" for extra in kind.ascii)
-        for sql in (comparison.null, *(level.when for level in comparison.levels)):
+        for sql in (comparison.null, *(one.when for one in comparison.levels)):
             assert bytewise_uses(sql, ascii_names) == []
 
 

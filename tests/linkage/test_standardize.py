@@ -1,0 +1,75 @@
+"""What becomes of raw text in `standard`, literal rows in and literal rows out."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from linkage.standardize import standardize
+from tests.linkage.things import database, vessel
+
+DAY = date(2024, 6, 1)
+
+
+def run(tmp_path: Path, records: list[dict[str, Any]], **changes: Any) -> Any:
+    rules = vessel(tmp_path, **changes)
+    con = database(rules, records)
+    standardize(con, rules, tmp_path, DAY)
+    return con
+
+
+def test_blanks_are_trimmed_and_nothing_else_is(tmp_path: Path) -> None:
+    con = run(tmp_path, [{"name": "\u3000Astra \t", "port": "u3000 e"}, {"name": "Clio", "port": " \u00a0 "}])
+    assert con.execute("select name, name__key, port from standard order by ordinal").fetchall() == [
+        ("Astra", "astra", "u3000 e"),
+        ("Clio", "clio", None),
+    ]
+
+
+def test_a_value_with_a_warning_stays_and_is_not_ok(tmp_path: Path) -> None:
+    records = [{"name": "Astra", "radio": "135"}, {"name": "Clio", "radio": "13912345678"}, {"name": "Delos"}]
+    con = run(tmp_path, records)
+    assert con.execute("select radio, radio__key, radio__ok from standard order by ordinal").fetchall() == [
+        ("135", None, False),
+        ("13912345678", "13912345678", True),
+        (None, None, None),
+    ]
+    assert con.execute("select record_id, field, rule, severity from finding").fetchall() == [
+        (0, "radio", "phone_malformed", "warn")
+    ]
+
+
+def test_a_check_of_severity_error_quarantines_and_the_ranks_close_up(tmp_path: Path) -> None:
+    con = run(tmp_path, [{"name": "Astra"}, {"port": "Kiel"}, {"mark": "K1"}])
+    assert con.execute("select record_id, ordinal from standard order by ordinal").fetchall() == [(0, 0), (2, 1)]
+    assert con.execute("select record_id, field, rule, severity from finding order by record_id").fetchall() == [
+        (1, None, "nameless", "error"),
+        (2, "mark", "short_mark", "warn"),
+    ]
+
+
+def test_the_rank_follows_source_and_key_not_the_order_of_loading(tmp_path: Path) -> None:
+    records = [{"source": "b", "key": "1", "name": "x"}, {"source": "a", "key": "9", "name": "y"}]
+    for given in (records, records[::-1]):
+        con = run(tmp_path, given)
+        assert con.execute("select name from standard order by ordinal").fetchall() == [("y",), ("x",)]
+
+
+def test_derived_columns_read_the_cleaned_ones(tmp_path: Path) -> None:
+    con = run(tmp_path, [{"name": " Éclat "}])
+    assert con.execute("select initial from standard").fetchall() == [("e",)]
+
+
+def test_a_second_run_replaces_the_first(tmp_path: Path) -> None:
+    rules = vessel(tmp_path)
+    con = database(rules, [{"name": "Astra", "radio": "135"}])
+    con.execute(
+        "create table finding (record_id bigint, batch_id integer, line bigint, field varchar, rule varchar, "
+        "severity varchar, detail varchar)"
+    )
+    con.execute("insert into finding values (null, 1, 7, null, 'no_key', 'error', 'a rejected row')")
+    for _ in range(2):
+        standardize(con, rules, tmp_path, DAY)
+    assert con.execute("select rule from finding order by rule").fetchall() == [("no_key",), ("phone_malformed",)]
+    assert con.execute("select count(*) from standard").fetchall() == [(1,)]
