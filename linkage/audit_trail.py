@@ -57,9 +57,7 @@ class AuditTrail:
             last = db.execute("select seq, hash from audit order by seq desc limit 1").fetchone()
             seq, previous = (last[0] + 1, last[1]) if last else (1, _START)
             seal = _seal(seq, at, who, action, text, previous)
-            db.execute(
-                "insert into audit values (?, ?, ?, ?, ?, ?, ?)", (seq, at, who, action, text, previous, seal)
-            )
+            db.execute("insert into audit values (?, ?, ?, ?, ?, ?, ?)", (seq, at, who, action, text, previous, seal))
             db.execute("commit")
         return Entry(seq, at, who, action, detail, previous, seal)
 
@@ -67,7 +65,10 @@ class AuditTrail:
         """All entries, oldest first."""
         with _open(self.path) as db:
             found = db.execute("select * from audit order by seq").fetchall()
-        return [Entry(*row[:4], json.loads(row[4]), *row[5:]) for row in found]
+        return [
+            Entry(seq, at, actor, action, json.loads(detail), previous, seal)
+            for seq, at, actor, action, detail, previous, seal in found
+        ]
 
     def head(self) -> str:
         """The hash of the last entry: what to keep elsewhere."""

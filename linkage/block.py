@@ -110,11 +110,7 @@ def _name(rule: BlockingRule) -> str:
 def _masked(entity: Entity, rule: BlockingRule, text: str) -> str:
     """The key values of a block as they may be printed: by the mask of the field's kind, or only a first letter."""
     owner = {
-        column: KINDS[field.kind]
-        for name, field in entity.fields.items()
-        for column in field_columns(name, field.kind)
+        column: KINDS[field.kind] for name, field in entity.fields.items() for column in field_columns(name, field.kind)
     }
     values = zip(rule.keys, text.split("\x1f"), strict=True)
     return " + ".join(owner[key].mask(value) if key in owner else f"{value[:1]}***" for key, value in values)
-
-

@@ -123,7 +123,7 @@ def _results(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> list[CaseRes
         if i not in found:
             results.append(CaseResult(case, "no_match", None, {}))
             continue
-        verdict, weight, levels, together = found[i]
+        weight, levels, together = found[i]
         outcome = "match" if together else "review" if weight >= rules.entity.matching.review else "no_match"
         results.append(CaseResult(case, outcome, weight, _labels(rules, levels)))
     return results

@@ -89,9 +89,7 @@ def code_sql(column: str) -> str:
 
 def _codes(con: duckdb.DuckDBPyConnection, count: int, column: str, code: str) -> Ints:
     """A code per ordinal, -1 where `column` is null."""
-    found = con.execute(
-        f"select ordinal, {code} as code from standard where {quote(column)} is not null"
-    ).fetchnumpy()
+    found = con.execute(f"select ordinal, {code} as code from standard where {quote(column)} is not null").fetchnumpy()
     codes = np.full(count, -1, dtype=np.int64)
     codes[found["ordinal"]] = found["code"]
     return codes

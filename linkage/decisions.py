@@ -164,9 +164,7 @@ class DecisionStore:
     def last_id(self) -> int:
         """The id of the last decision made; a manifest names it. Withdrawals count as well."""
         with self._open() as db:
-            row = db.execute(
-                "select coalesce(max(decision_id), 0), count(withdrawn_at) from decision"
-            ).fetchone()
+            row = db.execute("select coalesce(max(decision_id), 0), count(withdrawn_at) from decision").fetchone()
         return int(row[0]) + int(row[1])
 
     def replay(self, entity: str) -> list[Decided]:
@@ -295,9 +293,7 @@ def _read_csv(path: Path) -> Iterator[Decision]:
         reader = csv.DictReader(file)
         missing = {"kind", "entity", "subjects", "reason"} - set(reader.fieldnames or ())
         if missing:
-            raise InputError(
-                f"{path.name} line 1: column {sorted(missing)[0]!r} is missing; see 'decide export'"
-            )
+            raise InputError(f"{path.name} line 1: column {sorted(missing)[0]!r} is missing; see 'decide export'")
         for row in reader:
             where = f"{path.name} line {reader.line_num}"
             subjects = tuple((str(s), str(k)) for s, k in _json(row["subjects"], f"{where} column subjects"))

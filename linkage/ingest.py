@@ -67,11 +67,7 @@ def match_source(rules: Rules, path: Path) -> tuple[str, str]:
     if len(fits) == 1:
         return fits[0]
     known = ", ".join(sorted(name for one in rules.entities.values() for name in one.sources.sources))
-    said = (
-        "belongs to no registered source"
-        if not fits
-        else f"fits several sources ({', '.join(s for _, s in fits)})"
-    )
+    said = "belongs to no registered source" if not fits else f"fits several sources ({', '.join(s for _, s in fits)})"
     raise InputError(f"{path.name}: {said}; name one with --source ({known}), or register it in sources.toml")
 
 
@@ -91,16 +87,12 @@ def load_file(
     declared = entity.sources.sources.get(source)
     if declared is None:
         known = ", ".join(sorted(entity.sources.sources))
-        raise InputError(
-            f"{source!r} is no registered source of {entity.name} (known: {known}); see sources.toml"
-        )
+        raise InputError(f"{source!r} is no registered source of {entity.name} (known: {known}); see sources.toml")
     prepare(con, entity)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     sha256 = _sha256(path)
-    done = con.execute(
-        "select batch_id from batch where sha256 = ? and source = ?", [sha256, source]
-    ).fetchall()
+    done = con.execute("select batch_id from batch where sha256 = ? and source = ?", [sha256, source]).fetchall()
     if done:
         return LoadReport(entity.name, source, path.name, sha256, done[0][0], 0, 0, 0, 0, 0, 0, already=True)
     incoming = _read(con, entity, declared, source, path)
@@ -112,17 +104,12 @@ def load_file(
 
 def reload_landed(con: duckdb.DuckDBPyConnection, ws: Workspace, rules: Rules) -> int:
     """Take in every landed file that the work database does not hold; gives how many there were."""
-    found = [
-        json.loads(note.read_text("utf-8")) | {"folder": note.parent}
-        for note in ws.landed.glob("*/load.*.json")
-    ]
+    found = [json.loads(note.read_text("utf-8")) | {"folder": note.parent} for note in ws.landed.glob("*/load.*.json")]
     count = 0
     for note in sorted(found, key=lambda n: (n["loaded_at"], n["sha256"], n["source"])):
         entity = rules.entities.get(note["entity"])
         if entity is None or note["source"] not in entity.sources.sources:
-            raise NotFoundError(
-                f"landed file {note['file']} came from {note['source']!r}, which the rules lack"
-            )
+            raise NotFoundError(f"landed file {note['file']} came from {note['source']!r}, which the rules lack")
         use_entity(con, entity.name)
         prepare(con, entity)
         held = con.execute(
@@ -174,15 +161,11 @@ def _read(
     wanted += list(declared.duplicate_free) if isinstance(declared.duplicate_free, tuple) else []
     missing = [heading for heading in dict.fromkeys(wanted) if heading not in place]
     if missing:
-        raise InputError(
-            f"{path.name} line 1: {'; '.join(_missing(name, incoming.headings) for name in missing)}"
-        )
+        raise InputError(f"{path.name} line 1: {'; '.join(_missing(name, incoming.headings) for name in missing)}")
     if not incoming.rows and not incoming.rejected:
         raise InputError(f"{path.name}: no rows below the heading; nothing was loaded")
     values = {field: f"nullif({place[h]}, '')" for field, h in declared.columns.items()}
-    fields = ", ".join(
-        f"{values.get(name, 'null::varchar')} as {quote(name)}" for name in entity.entity.fields
-    )
+    fields = ", ".join(f"{values.get(name, 'null::varchar')} as {quote(name)}" for name in entity.entity.fields)
     key = " || '-' || ".join(f"trim({place[name]})" for name in declared.key)
     op = "'upsert'"
     if declared.deleted:
@@ -246,9 +229,7 @@ def _take_in(
             "from reject where batch_id = ?",
             [batch_id],
         )
-        con.execute(
-            _HASH.format(text=" || ".join(_framed(f) for f in (*fields, "observed_text", "dup_group")))
-        )
+        con.execute(_HASH.format(text=" || ".join(_framed(f) for f in (*fields, "observed_text", "dup_group"))))
         con.execute(_VERSIONS, {"source": source})
         columns = ", ".join(fields)
         before = sql.number(con, _CURRENT, source=source) if delivery == "snapshot" else 0
@@ -296,9 +277,7 @@ def _take_in(
     except BaseException:
         con.rollback()
         raise
-    return LoadReport(
-        entity.name, source, name, sha256, batch_id, rows, new, unchanged, deleted, rejected, withdrawn
-    )
+    return LoadReport(entity.name, source, name, sha256, batch_id, rows, new, unchanged, deleted, rejected, withdrawn)
 
 
 def _framed(column: str) -> str:
@@ -339,9 +318,7 @@ select count(*) from current_record as c where c.source = $source and exists (
   and o.batch_id <> $batch)"""
 
 
-def _land(
-    ws: Workspace, entity: str, source: str, path: Path, sha256: str, day: date, loaded_at: datetime
-) -> None:
+def _land(ws: Workspace, entity: str, source: str, path: Path, sha256: str, day: date, loaded_at: datetime) -> None:
     """Copy the file under its sha256 and write, last and at once, the note that makes it count."""
     folder = ws.landed / sha256
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -146,9 +146,7 @@ def _headings(path: Path, row: list[str]) -> tuple[str, ...]:
         raise InputError(f"{path.name} line 1: no heading; expected the names of the columns")
     twice = sorted({name for name in headings if headings.count(name) > 1})
     if twice:
-        raise InputError(
-            f"{path.name} line 1: heading {twice[0]!r} stands there twice; name each column once"
-        )
+        raise InputError(f"{path.name} line 1: heading {twice[0]!r} stands there twice; name each column once")
     return headings
 
 

@@ -70,9 +70,7 @@ def prior(entity: Entity, records: int) -> float:
     return min(0.5, 2 * entity.matching.pairs_per_record / max(records - 1, 1))
 
 
-def build(
-    entity: Entity, probability: float, trained: Trained | None = None, *, adjust: bool = True
-) -> dict[str, Any]:
+def build(entity: Entity, probability: float, trained: Trained | None = None, *, adjust: bool = True) -> dict[str, Any]:
     """A Splink settings dictionary; without `trained` no m and u, without `adjust` no term frequencies."""
     return {
         "link_type": "dedupe_only",
@@ -167,9 +165,7 @@ def predicting(con: duckdb.DuckDBPyConnection, table: str, model: dict[str, Any]
         cursor.close()
 
 
-def _comparison(
-    entity: Entity, rule: ComparisonRule, trained: Trained | None, adjust: bool
-) -> dict[str, Any]:
+def _comparison(entity: Entity, rule: ComparisonRule, trained: Trained | None, adjust: bool) -> dict[str, Any]:
     whole = comparison(entity, rule)
     levels: list[dict[str, Any]] = [{"sql_condition": whole.null, "label_for_charts": "null", "is_null_level": True}]
     for level in whole.levels:

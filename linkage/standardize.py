@@ -45,9 +45,7 @@ def standardize(con: duckdb.DuckDBPyConnection, rules: EntityRules, rules_folder
         con.execute("delete from finding where record_id is not null")
         for field in entity.fields:
             con.execute(f"insert into finding {value_findings_sql(entity, field)}")
-        con.execute(
-            "insert into finding select record_id, null, null, field, rule, severity, null from check_finding"
-        )
+        con.execute("insert into finding select record_id, null, null, field, rule, severity, null from check_finding")
         con.execute("drop table check_finding")
         con.execute("drop table arrival")
         con.commit()
@@ -98,8 +96,7 @@ from parsed"""
 def staged_sql(entity: Entity) -> str:
     """SQL of `standard` before quarantine: arrival joined with its parsed values, then what is derived."""
     fixed = ", ".join(
-        f"a.{name}"
-        for name in ("record_id", "ordinal", "source", "source_key", "row_hash", "observed_on", "dup_group")
+        f"a.{name}" for name in ("record_id", "ordinal", "source", "source_key", "row_hash", "observed_on", "dup_group")
     )
     columns = "".join(f",\n  {column}" for field in entity.fields for column in _field_columns(entity, field))
     joins = "".join(

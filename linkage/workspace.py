@@ -101,9 +101,7 @@ class Workspace:
         os.umask(0o077)
         settings = root / "shuyuan.toml"
         if not settings.exists():
-            raise NotFoundError(
-                f"{root} is no workspace (no shuyuan.toml); make one with 'shuyuan init {root}'"
-            )
+            raise NotFoundError(f"{root} is no workspace (no shuyuan.toml); make one with 'shuyuan init {root}'")
         values = tomllib.loads(settings.read_text(encoding="utf-8"))
         workspace = cls(root, str(values["node"]), int(values["format"]))
         if workspace.format > FORMAT:
@@ -137,13 +135,9 @@ class Workspace:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise RefusedError(
-                    f"{self.root} is in use: {_holder(descriptor)}; wait until it has ended"
-                ) from None
+                raise RefusedError(f"{self.root} is in use: {_holder(descriptor)}; wait until it has ended") from None
             now = datetime.now(UTC).isoformat(timespec="seconds")
-            text = json.dumps(
-                {"action": action, "pid": os.getpid(), "host": socket.gethostname(), "since": now}
-            )
+            text = json.dumps({"action": action, "pid": os.getpid(), "host": socket.gethostname(), "since": now})
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, text.encode(), 0)
             yield

@@ -20,7 +20,16 @@ from rules.model import ComparisonRule, Entity, EntityRules, Rules
 
 # DuckDB counts UTF-8 bytes in these: levenshtein('张伟','张玮') is 3.
 BYTEWISE = frozenset(
-    ["levenshtein", "editdist3", "damerau_levenshtein", "jaro_similarity", "jaro_winkler_similarity", "jaccard", "hamming", "mismatches"]
+    {
+        "levenshtein",
+        "editdist3",
+        "damerau_levenshtein",
+        "jaro_similarity",
+        "jaro_winkler_similarity",
+        "jaccard",
+        "hamming",
+        "mismatches",
+    }
 )
 
 
@@ -62,9 +71,7 @@ def warnings(rules: Rules) -> list[Problem]:
                     other.until and row.since and other.until <= row.since
                 )
                 if shared and not apart:
-                    found.append(
-                        Problem(file, f"authority.{i}", f"overlaps an earlier row for {', '.join(shared)}")
-                    )
+                    found.append(Problem(file, f"authority.{i}", f"overlaps an earlier row for {', '.join(shared)}"))
     return found
 
 
@@ -87,9 +94,7 @@ def _entity(rules: EntityRules) -> Iterator[Problem]:
     for name, rule in entity.fields.items():
         yield from _field(file, name, rule.kind, rule.options)
     columns = standard_columns(entity)
-    sides = {f"{c}_{side}" for c in columns for side in "lr"} | {
-        f"gamma_{c.name}" for c in entity.comparisons
-    }
+    sides = {f"{c}_{side}" for c in columns for side in "lr"} | {f"gamma_{c.name}" for c in entity.comparisons}
     ascii_names = ascii_columns(entity)
     for key, sql, known in [*_record_sql(entity, set(columns)), *_pair_sql(entity, sides)]:
         yield from _sql(file, key, sql, known, ascii_names)
@@ -104,9 +109,7 @@ def _entity(rules: EntityRules) -> Iterator[Problem]:
     for i, group in enumerate(entity.survivorship.groups):
         yield from _known(file, f"survivorship.groups.{i}", group, golden)
     if entity.matching.review > entity.matching.accept:
-        yield Problem(
-            file, "matching.review", "is above matching.accept; pairs between the two wait for a steward"
-        )
+        yield Problem(file, "matching.review", "is above matching.accept; pairs between the two wait for a steward")
 
 
 def _field(file: str, name: str, kind: str, options: Mapping[str, Any]) -> Iterator[Problem]:
@@ -165,9 +168,7 @@ def _sources(rules: EntityRules) -> Iterator[Problem]:
         if source.derived_from is not None:
             yield from _known(file, f"sources.{name}.derived_from", [source.derived_from], sources, "source")
         if source.period is not None and source.observed_on is None:
-            yield Problem(
-                file, f"sources.{name}.observed_on", "is missing: a period needs the column that holds it"
-            )
+            yield Problem(file, f"sources.{name}.observed_on", "is missing: a period needs the column that holds it")
         if source.deleted is not None and source.delivery == "snapshot":
             yield Problem(
                 file, f"sources.{name}.deleted", "a snapshot withdraws by absence; only a delta marks deletes"
@@ -223,18 +224,12 @@ def _sql(file: str, key: str, sql: str, known: set[str], ascii_names: frozenset[
         yield Problem(file, key, f"{use} counts bytes, not characters; use a level of the kind")
 
 
-def _known(
-    file: str, key: str, names: Iterable[str], known: Iterable[str], what: str = "name"
-) -> Iterator[Problem]:
+def _known(file: str, key: str, names: Iterable[str], known: Iterable[str], what: str = "name") -> Iterator[Problem]:
     known = set(known)
     for name in names:
         if name not in known:
             near = get_close_matches(name, sorted(known), n=1, cutoff=0.5)
-            hint = (
-                f'did you mean "{near[0]}"?'
-                if near
-                else f"known are {', '.join(sorted(known)[:12]) or 'none'}"
-            )
+            hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(sorted(known)[:12]) or 'none'}"
             yield Problem(file, key, f"unknown {what} {name!r}; {hint}")
 
 

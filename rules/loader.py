@@ -104,9 +104,7 @@ def _parse(
 ) -> _Model | None:
     file = f"{path.parent.name}/{path.name}"
     try:
-        values = (
-            tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() or default is None else default
-        )
+        values = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() or default is None else default
     except tomllib.TOMLDecodeError as error:
         problems.append(Problem(file, "", f"not TOML: {error}"))
         return None
@@ -117,9 +115,7 @@ def _parse(
         return model.model_validate(values)
     except ValidationError as error:
         for item in error.errors():
-            problems.append(
-                Problem(file, ".".join(str(part) for part in item["loc"]), _sentence(model, item))
-            )
+            problems.append(Problem(file, ".".join(str(part) for part in item["loc"]), _sentence(model, item)))
         return None
 
 
@@ -140,9 +136,7 @@ def _sentence(model: type[BaseModel], item: Any) -> str:
         known = _keys_at(model, item["loc"][:-1])
         near = get_close_matches(str(item["loc"][-1]), known, n=1, cutoff=0.5)
         return (
-            f'unknown key; did you mean "{near[0]}"?'
-            if near
-            else f"unknown key; known are {', '.join(sorted(known))}"
+            f'unknown key; did you mean "{near[0]}"?' if near else f"unknown key; known are {', '.join(sorted(known))}"
         )
     if item["type"] == "missing":
         return "is missing"

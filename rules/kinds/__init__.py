@@ -11,6 +11,4 @@ from rules.kinds.person_name import PERSON_NAME
 from rules.kinds.phone import PHONE
 from rules.kinds.text import TEXT
 
-KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in (TEXT, CODE, DATE, PHONE, DIVISION, CITIZEN_ID, PERSON_NAME)
-}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (TEXT, CODE, DATE, PHONE, DIVISION, CITIZEN_ID, PERSON_NAME)}

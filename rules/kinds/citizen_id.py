@@ -128,9 +128,7 @@ class CitizenId(Kind):
             when abs(length({a}) - length({b})) = 1 then levenshtein({a}, {b}) = 1 else false end"""
         same_start = " and ".join(f"{side(name, 'l')} = {side(name, 'r')}" for name in ("birth", "area"))
         evidence = ("", "broken", "id18", "trunk15")
-        nothing = " or ".join(
-            f"coalesce({', '.join(side(name, of) for name in evidence)}) is null" for of in "lr"
-        )
+        nothing = " or ".join(f"coalesce({', '.join(side(name, of) for name in evidence)}) is null" for of in "lr")
         return Comparison(
             nothing,
             (
@@ -217,9 +215,7 @@ CITIZEN_ID = CitizenId(
     ascii=frozenset({"", "key", "id18", "valid", "sex", "area", "body17", "trunk15", "broken"}),
     findings={
         "id_check": Finding("error", "校验码不符", "the check character does not fit"),
-        "id_date": Finding(
-            "error", "出生日期不存在或在将来", "the birth date is impossible or in the future"
-        ),
+        "id_date": Finding("error", "出生日期不存在或在将来", "the birth date is impossible or in the future"),
         "id_malformed": Finding("error", "位数或字符不符", "the wrong length or characters"),
         "id_placeholder": Finding("error", "占位号码", "a placeholder, not a number"),
         "id_excel": Finding("error", "后三位被电子表格改写", "a spreadsheet overwrote the last three digits"),

@@ -97,9 +97,7 @@ class Date(Kind):
                 f"({unlike}) = 2 and ({digits[0]}) = ({digits[1]}) and {l} // 100000 = {r} // 100000",
             ),
             Level("same_month_day", f"{column}__md_l = {column}__md_r"),
-            Level(
-                "same_year_imprecise", f"({l} is null or {r} is null) and {column}__year_l = {column}__year_r"
-            ),
+            Level("same_year_imprecise", f"({l} is null or {r} is null) and {column}__year_l = {column}__year_r"),
             Level("same_year", f"{column}__year_l = {column}__year_r"),
         )
         return Comparison(f"{column}__year_l is null or {column}__year_r is null", levels)

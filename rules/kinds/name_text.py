@@ -100,9 +100,7 @@ def _han_steps() -> str:
     latin = r"\(([A-Za-zü]+)\)"
     titles = "|".join(_TITLES)
     before = "length(split_part(x, '(', 1))"
-    long_dots = _cut(
-        "x", (rf"(\p{{Han}}) ?[?*{_BULLETS} ] ?(\p{{Han}})", r"\1·\2"), (f" *[{_BULLETS}{_DOTS}] *", "·")
-    )
+    long_dots = _cut("x", (rf"(\p{{Han}}) ?[?*{_BULLETS} ] ?(\p{{Han}})", r"\1·\2"), (f" *[{_BULLETS}{_DOTS}] *", "·"))
     endings = (
         (rf"^(\p{{Han}}{{2,}})({titles})$", r"\1"),
         (rf"^(\p{{Han}})({titles})$", r"\1_"),

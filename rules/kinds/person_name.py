@@ -32,9 +32,7 @@ class PersonName(Kind):
         def equal(name: str, other: str = "") -> str:
             return f"{column}__{name}_l = {column}__{other or name}_r"
 
-        (a, b), (wild_a, wild_b) = (
-            [f"{column}__{name}_{of}" for of in "lr"] for name in ("folded", "wildcard")
-        )
+        (a, b), (wild_a, wild_b) = ([f"{column}__{name}_{of}" for of in "lr"] for name in ("folded", "wildcard"))
         second = (equal("toneless", "alternative"), equal("alternative", "toneless"))
         toneless = " or ".join((equal("toneless"), *second))
         wildcard = f"{a} like {wild_b} or {b} like {wild_a} or {wild_a} = {wild_b}"
@@ -75,9 +73,7 @@ def _missing(column: str) -> str:
     """SQL: one character too few, at any of the first four places; or a transliterated name cut short."""
     a, b, sound, other = (f"{column}__{name}_{of}" for name in ("folded", "toneless") for of in "lr")
     inside = " or ".join(
-        f"left({long}, {i}) || substr({long}, {i + 2}) = {short}"
-        for long, short in ((a, b), (b, a))
-        for i in (1, 2, 3)
+        f"left({long}, {i}) || substr({long}, {i + 2}) = {short}" for long, short in ((a, b), (b, a)) for i in (1, 2, 3)
     )
     one = f"""case when least(length({a}), length({b})) >= 2 and abs(length({a}) - length({b})) = 1
         then starts_with({a}, {b}) or starts_with({b}, {a}) or ends_with({a}, {b}) or ends_with({b}, {a})

@@ -61,18 +61,14 @@ def test_decisions_travel_as_csv(store: DecisionStore, tmp_path: Path) -> None:
 
 def test_a_wrong_line_imports_nothing(store: DecisionStore, tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
-    path.write_text(
-        'kind,entity,subjects,reason\nsame,shop,"[[""a"",""1""],[""a"",""2""]]",x\nsame,shop,[],y\n'
-    )
+    path.write_text('kind,entity,subjects,reason\nsame,shop,"[[""a"",""1""],[""a"",""2""]]",x\nsame,shop,[],y\n')
     with pytest.raises(InputError, match="line 3: 'same' is about two"):
         store.import_csv(path)
     assert store.entries() == []
 
 
 def test_the_queue_is_replaced(store: DecisionStore) -> None:
-    store.fill_queue(
-        "shop", [Waiting(A, B, 3.0, "review", "between", "h"), Waiting(A, C, 4.0, "guard", "g", "h")]
-    )
+    store.fill_queue("shop", [Waiting(A, B, 3.0, "review", "between", "h"), Waiting(A, C, 4.0, "guard", "g", "h")])
     assert [w.right for w in store.queue("shop")] == [C, B]
     store.fill_queue("shop", [])
     assert store.queue() == []

@@ -122,12 +122,8 @@ def test_the_same_file_twice_adds_nothing(tmp_path: Path, rules: Rules) -> None:
 def test_a_snapshot_withdraws_by_absence_and_a_delta_by_mark(tmp_path: Path, rules: Rules) -> None:
     ws, con = _workspace(tmp_path, rules)
     shop = rules.entities["shop"]
-    load_file(
-        con, ws, shop, "full", _write(tmp_path / "full-20240101.csv", "编号,名称,电话\n1,甲,1\n2,乙,2\n")
-    )
-    report = load_file(
-        con, ws, shop, "full", _write(tmp_path / "full-20240201.csv", "编号,名称,电话\n1,甲甲,1\n")
-    )
+    load_file(con, ws, shop, "full", _write(tmp_path / "full-20240101.csv", "编号,名称,电话\n1,甲,1\n2,乙,2\n"))
+    report = load_file(con, ws, shop, "full", _write(tmp_path / "full-20240201.csv", "编号,名称,电话\n1,甲甲,1\n"))
     assert (report.new, report.withdrawn) == (1, 1)
     load_file(
         con,
@@ -154,9 +150,7 @@ def test_a_snapshot_withdraws_by_absence_and_a_delta_by_mark(tmp_path: Path, rul
         ("full.doc", "x", "unknown ending"),
     ],
 )
-def test_a_refused_file_leaves_nothing_behind(
-    tmp_path: Path, rules: Rules, name: str, text: str, message: str
-) -> None:
+def test_a_refused_file_leaves_nothing_behind(tmp_path: Path, rules: Rules, name: str, text: str, message: str) -> None:
     ws, con = _workspace(tmp_path, rules)
     with pytest.raises(InputError, match=message):
         load_file(con, ws, rules.entities["shop"], "full", _write(tmp_path / name, text))
@@ -166,9 +160,7 @@ def test_a_refused_file_leaves_nothing_behind(
 
 def test_the_work_database_is_rebuilt_from_what_landed(tmp_path: Path, rules: Rules) -> None:
     ws, con = _workspace(tmp_path, rules)
-    load_file(
-        con, ws, rules.entities["shop"], "full", _write(tmp_path / "full.csv", "编号,名称,电话\n1,甲,1\n")
-    )
+    load_file(con, ws, rules.entities["shop"], "full", _write(tmp_path / "full.csv", "编号,名称,电话\n1,甲,1\n"))
     before = _current(con)
     con.close()
     ws.database.unlink()
@@ -178,9 +170,7 @@ def test_the_work_database_is_rebuilt_from_what_landed(tmp_path: Path, rules: Ru
     assert reload_landed(con, ws, rules) == 0
 
 
-_row = st.tuples(
-    st.sampled_from("123"), st.sampled_from("甲乙"), st.integers(1, 3), st.sampled_from(["", "删"])
-)
+_row = st.tuples(st.sampled_from("123"), st.sampled_from("甲乙"), st.integers(1, 3), st.sampled_from(["", "删"]))
 _file = st.lists(_row, min_size=1, max_size=3, unique_by=lambda row: row[0])
 
 
@@ -205,11 +195,7 @@ def test_the_order_of_loading_does_not_matter(
     for name, order in (("a", paths), ("b", shuffled)):
         ws, con = _workspace(folder, rules, name)
         for source, path in order:
-            load_file(
-                con, ws, rules.entities["shop"], source, path, date(2024, 1, 9) if source == "news" else None
-            )
-        seen.append(
-            con.execute("select source, source_key, row_hash from current_record order by all").fetchall()
-        )
+            load_file(con, ws, rules.entities["shop"], source, path, date(2024, 1, 9) if source == "news" else None)
+        seen.append(con.execute("select source, source_key, row_hash from current_record order by all").fetchall())
         con.close()
     assert seen[0] == seen[1]

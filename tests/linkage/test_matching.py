@@ -129,7 +129,13 @@ def test_weights_of_its_comparisons_add_up_to_the_match_weight(
 
 
 def test_guards_hold_back_and_drop(trained: tuple[EntityRules, list[dict[str, Any]]]) -> None:
-    con = linked(*trained)
+    rules, records = trained
+    sold = {"name": "astra nova", "radio": "13700000001", "port": "port 1"}
+    sale = [
+        {**sold, "key": "s1", "source": "a", "owner": "meyer"},
+        {**sold, "key": "s2", "source": "b", "owner": "tanaka"},
+    ]
+    con = linked(rules, [*records, *sale])
     dropped = "select count(*) from candidate_pair where gamma_port = 0 and gamma_owner = 0"
     held = "select distinct verdict from candidate_pair where gamma_owner = 0 and gamma_radio > 0"
     assert con.execute(dropped).fetchall() == [(0,)]

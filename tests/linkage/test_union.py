@@ -56,8 +56,10 @@ def plain_walk(edges: list[tuple[int, int, float]], constraints: Constraints) ->
         return {int(constraints.slots[slot][i]) for i in records} - {-1}
 
     def licensed(slot: str, x: int, y: int) -> bool:
-        by_same = {tuple(sorted((int(constraints.slots[slot][a]), int(constraints.slots[slot][b])))) for a, b in
-                   constraints.same}
+        by_same = {
+            tuple(sorted((int(constraints.slots[slot][a]), int(constraints.slots[slot][b]))))
+            for a, b in constraints.same
+        }
         return tuple(sorted((x, y))) in by_same | set(constraints.licences.get(slot, ()))
 
     def allowed(one: set[int], other: set[int]) -> bool:

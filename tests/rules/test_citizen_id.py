@@ -217,9 +217,7 @@ def test_one_unknown_character_is_always_recovered(body: str, place: int) -> Non
 @given(st.lists(bodies, min_size=20, max_size=60), st.integers(0, 10))
 def test_sql_and_python_agree(numbers: list[str], shift: int) -> None:
     checks = gb11643.CHECK_CHARACTERS
-    texts = {
-        body + checks[(checks.index(number(body)[17]) + i % 2 * shift) % 11] for i, body in enumerate(numbers)
-    }
+    texts = {body + checks[(checks.index(number(body)[17]) + i % 2 * shift) % 11] for i, body in enumerate(numbers)}
     texts |= {body[:6] + body[8:] for body in numbers if body[6:8] == "19"}
     rows = parse("citizen_id", sorted(texts))
     for text, row in rows.items():
