@@ -17,12 +17,12 @@ import duckdb
 from golden_records.changes import tell_changes
 from golden_records.identity import Issuer, identify
 from golden_records.ids import create_macros
-from golden_records.manifest import current_release, file_sha256, read_manifest, software_version
+from golden_records.manifest import current_release, read_manifest, software_version
 from golden_records.relations import relate
 from golden_records.sql import run
 from golden_records.survivorship import survive
 from linkage.decisions import DecisionStore
-from linkage.frequencies import path_of
+from linkage.link import fingerprint, linked
 from linkage.progress import SILENT, Reporter
 from linkage.workspace import Workspace, use_entity
 from rules.errors import NotFoundError
@@ -65,21 +65,23 @@ def plan(
     ws: Workspace,
     rules: Rules,
     decisions: DecisionStore,
-    as_of: date,
     reporter: Reporter = SILENT,
 ) -> Plan:
-    """Work out the next release and keep it in the work database.
+    """Work out the next release, as of the day of linking, and keep it in the work database.
 
     Raises:
-        NotFoundError: an entity type has not been linked.
+        NotFoundError: nothing has been linked.
+        RefusedError: what was linked is not what is there now.
     """
+    entity_types, as_of = linked(con, rules, decisions)
     before = current_release(ws.releases)
     manifest = read_manifest(ws.releases / str(before)) if before is not None else None
     release = next_release(ws)
     seq = first_seq = manifest.next_seq if manifest else 1
     entities, exceeded = {}, []
     create_macros(con)
-    for name, one in linked_entities(con, rules):
+    for one in entity_types:
+        name = one.name
         use_entity(con, name)
         known = manifest.entities.get(name) if manifest else None
         open_previous(con, ws.releases / str(before) / name if known else None)
@@ -129,31 +131,9 @@ def inputs_hash(
     con: duckdb.DuckDBPyConnection, ws: Workspace, rules: Rules, decisions: DecisionStore, as_of: date
 ) -> str:
     """One hash over everything a release is a function of."""
-    said: list[object] = [
-        rules.sha256,
-        str(as_of),
-        ws.node,
-        current_release(ws.releases),
-        decisions.last_id(),
-    ]
-    said += [software_version()]
-    for name, one in linked_entities(con, rules):
-        use_entity(con, name)
-        files = con.execute("select source, sha256, observed_on::varchar from batch order by all").fetchall()
-        said += [name, file_sha256(path_of(one)), [list(row) for row in files]]
+    said: list[object] = [ws.node, current_release(ws.releases), software_version()]
+    said += [fingerprint(con, rules, one, decisions, as_of) for one in linked(con, rules, decisions)[0]]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
-
-
-def linked_entities(con: duckdb.DuckDBPyConnection, rules: Rules) -> list[tuple[str, EntityRules]]:
-    """The entity types that have clusters, in the order of the rules (NotFoundError where none has)."""
-    held = {
-        str(row[0])
-        for row in con.execute("select schema_name from duckdb_tables() where table_name = 'cluster'").fetchall()
-    }
-    found = [(name, one) for name, one in rules.entities.items() if name in held]
-    if not found:
-        raise NotFoundError("nothing is linked; run 'shuyuan load' and 'shuyuan link' first")
-    return found
 
 
 def next_release(ws: Workspace) -> int:

@@ -32,11 +32,12 @@ from golden_records.manifest import (
     read_manifest,
     software_version,
 )
-from golden_records.plan import Plan, inputs_hash, linked_entities, next_release
+from golden_records.plan import Plan, inputs_hash, next_release
 from linkage import sql as linkage_sql
 from linkage.audit_trail import AuditTrail
 from linkage.decisions import DecisionStore
 from linkage.frequencies import path_of
+from linkage.link import linked
 from linkage.progress import SILENT, Reporter
 from linkage.workspace import Workspace, use_entity, write_atomically
 from rules.columns import quote
@@ -82,7 +83,7 @@ def publish(
         raise RefusedError(
             "; ".join(plan.exceeded) + "; look at 'shuyuan plan', then publish with --force REASON if it is right"
         )
-    entities = linked_entities(con, rules)
+    entities = [(one.name, one) for one in linked(con, rules, decisions)[0]]
     create_macros(con)
     with reporter.step("audits"):
         audit(con, rules, decisions)
@@ -167,7 +168,8 @@ def audit(con: duckdb.DuckDBPyConnection, rules: Rules, decisions: DecisionStore
     texts = {p.name: p.read_text("utf-8") for p in files("golden_records.audits").iterdir() if p.name.endswith(".sql")}
     texts["accounting.sql"] = linkage_sql.statements("audit_accounting")[0]
     faults = []
-    for name, _ in linked_entities(con, rules):
+    for one in linked(con, rules, decisions)[0]:
+        name = one.name
         use_entity(con, name)
         same = [s for d in decisions.replay(name) if d.kind == "same" for s in (d.left, d.right)]
         con.execute("create or replace temp table same_decision (ordinal bigint)")

@@ -111,9 +111,9 @@ def _frequencies(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
 def _results(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> list[CaseResult]:
     gammas = ", ".join(f"gamma_{one.name}" for one in rules.entity.comparisons)
     found = {
-        int(key): (verdict, weight, levels, together)
-        for key, verdict, weight, together, *levels in con.execute(
-            f"select l.source_key, verdict, match_weight, a.cluster_id = b.cluster_id, {gammas} from candidate_pair "
+        int(key): (weight, levels, together)
+        for key, weight, together, *levels in con.execute(
+            f"select l.source_key, match_weight, a.cluster_id = b.cluster_id, {gammas} from candidate_pair "
             "join standard as l on l.record_id = record_l "
             "join cluster as a on a.record_id = record_l join cluster as b on b.record_id = record_r"
         ).fetchall()

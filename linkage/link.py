@@ -1,0 +1,257 @@
+"""Runs one entity type after another from landed files to clusters, and tells stewards what waits for them.
+
+Reads: landed files, rules, decisions. Writes: every table of linkage, the review queue, main.linked.
+
+`main.linked` says what an entity type was linked from and is written last: after a run that died it is
+missing, and after a new file, rule or decision it no longer fits, so nothing half-linked or out of date is
+ever planned or published.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+
+import duckdb
+
+from linkage import frequencies, ingest
+from linkage.block import RulePairs, block
+from linkage.cluster import ClusterCounts, SourceRecord, cluster
+from linkage.decisions import DecisionStore, Waiting
+from linkage.frequencies import path_of
+from linkage.progress import SILENT, Reporter
+from linkage.score import score
+from linkage.sql import number, rows
+from linkage.standardize import standardize
+from linkage.union import DIFFERENT, DUPLICATE_FREE
+from linkage.workspace import Workspace, use_entity
+from rules.columns import quote
+from rules.errors import NotFoundError, RefusedError
+from rules.model import EntityRules, Rules
+
+DISK_PER_RECORD = 1200
+Pair = tuple[SourceRecord, SourceRecord]
+
+
+@dataclass(frozen=True)
+class LinkReport:
+    """One linked entity type; `seconds` by step, `blocking` the pairs that each rule makes on its own."""
+
+    entity: str
+    records: int
+    quarantined: int
+    findings: int
+    blocking: tuple[RulePairs, ...]
+    candidate_pairs: int
+    accepted: int
+    waiting: int
+    refused: int
+    clusters: int
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def link(
+    con: duckdb.DuckDBPyConnection,
+    ws: Workspace,
+    rules: Rules,
+    decisions: DecisionStore,
+    as_of: date,
+    reporter: Reporter = SILENT,
+    only: Iterable[str] = (),
+) -> list[LinkReport]:
+    """Link every entity type that has records (or those of `only`), in the order of the rules.
+
+    Raises:
+        NotFoundError: nothing is loaded, or an entity type is unknown or has no records.
+        RefusedError: weights are missing, blocking exceeds its budget, or decisions contradict each other.
+    """
+    ingest.reload_landed(con, ws, rules)
+    wanted = chosen(con, rules, only)
+    con.execute("create table if not exists main.linked (entity varchar primary key, inputs varchar, as_of date)")
+    reports = []
+    for one in wanted:
+        if one.weights is None:
+            raise RefusedError(f"{one.name} has no trained weights; run 'shuyuan train {one.name}' first")
+        con.execute("delete from main.linked where entity = ?", [one.name])
+        reports.append(_link_one(con, rules, one, decisions, as_of, reporter))
+        said = [one.name, fingerprint(con, rules, one, decisions, as_of), as_of]
+        con.execute("insert into main.linked values (?, ?, ?)", said)
+        con.execute("checkpoint")
+    return reports
+
+
+def chosen(con: duckdb.DuckDBPyConnection, rules: Rules, only: Iterable[str] = ()) -> list[EntityRules]:
+    """The entity types to work on: those named, else all that have records (NotFoundError where none)."""
+    named = list(only)
+    unknown = [name for name in named if name not in rules.entities]
+    if unknown:
+        raise NotFoundError(f"no entity type {unknown[0]!r}; the rules have {', '.join(rules.entities)}")
+    found = []
+    for one in rules.entities.values():
+        ingest.prepare(con, one)
+        if (not named or one.name in named) and number(con, "select count(*) from batch"):
+            found.append(one)
+    missing = [name for name in named if name not in {one.name for one in found}]
+    if missing or not found:
+        raise NotFoundError(f"no records of {', '.join(missing) or 'any entity type'}; run 'shuyuan load' first")
+    return found
+
+
+def fingerprint(
+    con: duckdb.DuckDBPyConnection, rules: Rules, one: EntityRules, decisions: DecisionStore, as_of: date
+) -> str:
+    """One hash over everything the clusters of an entity type are a function of."""
+    use_entity(con, one.name)
+    files = con.execute("select source, sha256, observed_on::varchar from batch order by all").fetchall()
+    path = path_of(one)
+    frozen = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+    said = [rules.sha256, frozen, str(as_of), decisions.last_id(), [list(row) for row in files]]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def linked(con: duckdb.DuckDBPyConnection, rules: Rules, decisions: DecisionStore) -> tuple[list[EntityRules], date]:
+    """The linked entity types in the order of the rules, and the day as of which they were linked.
+
+    Raises:
+        NotFoundError: nothing was linked.
+        RefusedError: something has records but is not linked, or was linked from other inputs.
+    """
+    held = con.execute("select 1 from duckdb_tables() where schema_name = 'main' and table_name = 'linked'").fetchall()
+    found = con.execute("select entity, inputs, as_of from main.linked").fetchall() if held else []
+    if not found:
+        raise NotFoundError("nothing is linked; run 'shuyuan load' and 'shuyuan link' first")
+    marks = {name: (inputs, as_of) for name, inputs, as_of in found}
+    loaded = chosen(con, rules)
+    days = sorted({as_of for _, as_of in marks.values()})
+    for one in loaded:
+        mark = marks.get(one.name)
+        if mark is None or mark[0] != fingerprint(con, rules, one, decisions, mark[1]):
+            raise RefusedError(
+                f"{one.name} is not linked from what is there now: files, rules or decisions changed since, "
+                "or a run was broken off; run 'shuyuan link'"
+            )
+    if len(days) > 1:
+        raise RefusedError(f"entity types were linked as of different days ({days[0]}, {days[-1]}); run 'shuyuan link'")
+    return loaded, days[0]
+
+
+def disk_needed(con: duckdb.DuckDBPyConnection, entities: Iterable[EntityRules]) -> int:
+    """Bytes that linking may take in the work database and its spill folder."""
+    total = 0
+    for one in entities:
+        use_entity(con, one.name)
+        total += number(con, "select coalesce(sum(rows), 0) from batch")
+    return total * DISK_PER_RECORD
+
+
+def _link_one(
+    con: duckdb.DuckDBPyConnection,
+    rules: Rules,
+    one: EntityRules,
+    decisions: DecisionStore,
+    as_of: date,
+    reporter: Reporter,
+) -> LinkReport:
+    use_entity(con, one.name)
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(name: str, total: int | None = None, watched: bool = True) -> Iterator[Callable[[int], None]]:
+        began = time.perf_counter()
+        with reporter.step(f"{one.name}: {name}", total, con if watched and total is None else None) as advance:
+            yield advance
+        seconds[name] = round(time.perf_counter() - began, 2)
+
+    with step("standardize"):
+        standardize(con, one, rules.folder, as_of)
+        frequencies.load(con, one)
+    with step("block"):
+        estimates = block(con, one)
+    pairs = number(con, "select pairs from candidate_total")
+    with step("score", pairs) as advance:
+        score(con, one, advance)
+    with step("cluster", watched=False):
+        counts = cluster(con, one, decisions.replay(one.name))
+    with step("review queue", watched=False):
+        waiting = decisions.fill_queue(one.name, _waiting(con, one, decisions))
+    return _report(con, one, estimates, counts, waiting, seconds)
+
+
+def _report(
+    con: duckdb.DuckDBPyConnection,
+    one: EntityRules,
+    estimates: list[RulePairs],
+    counts: ClusterCounts,
+    waiting: int,
+    seconds: dict[str, float],
+) -> LinkReport:
+    records = number(con, "select count(*) from standard")
+    return LinkReport(
+        entity=one.name,
+        records=records,
+        quarantined=number(con, "select count(*) from current_record") - records,
+        findings=number(con, "select count(*) from finding"),
+        blocking=tuple(estimates),
+        candidate_pairs=number(con, "select pairs from candidate_total"),
+        accepted=number(con, "select count(*) from candidate_pair where verdict = 'accept'"),
+        waiting=waiting,
+        refused=counts.refused,
+        clusters=counts.clusters,
+        seconds=seconds,
+    )
+
+
+def _waiting(con: duckdb.DuckDBPyConnection, one: EntityRules, decisions: DecisionStore) -> Iterator[Waiting]:
+    """The pairs that wait: doubtful by weight, held by a guard, or refused by a constraint.
+
+    A pair that a steward decided, or left open, waits again only where the records changed since. A source
+    that is free of duplicates needs no steward to say that two of its records differ, so those do not wait.
+    """
+    settled: dict[Pair, tuple[str, str | None]] = {}
+    for decision in decisions.entries(one.name):
+        if decision.kind in ("same", "different", "unsure"):
+            pair = (min(decision.subjects), max(decision.subjects))
+            settled[pair] = (decision.kind, decision.evidence)
+    for row in rows(con, waiting_sql(one)):
+        left, right = (str(row[0]), str(row[1])), (str(row[2]), str(row[3]))
+        weight, verdict, reason, evidence = float(str(row[4])), str(row[5]), str(row[6]), str(row[7])
+        decided = settled.get((min(left, right), max(left, right)))
+        if decided is not None:
+            kind, seen = decided
+            if seen is None or seen == evidence:
+                continue
+            reason = f"decided {kind!r} before, and a record changed since; {reason}"
+        yield Waiting(left, right, weight, verdict, reason, evidence)
+
+
+def waiting_sql(one: EntityRules) -> str:
+    """SQL of the pairs that may wait: both source keys, weight, verdict, reason, evidence.
+
+    The evidence is a hash of what the two records say, whatever file or day they came with.
+    """
+    said = ", ".join(f"coalesce({{0}}.{quote(name)}, chr(30))" for name in one.entity.fields)
+    left, right = (f"concat_ws(chr(31), {said.format(side)})" for side in ("c", "d"))
+    return f"""
+with pair as (
+  select record_l, record_r, match_weight, verdict,
+         case verdict when 'guard' then 'a guard of the rules holds it back' else 'the weight is in doubt' end as reason
+  from candidate_pair join cluster as a on a.record_id = record_l join cluster as b on b.record_id = record_r
+  where verdict in ('review', 'guard') and a.cluster_id <> b.cluster_id
+  union all
+  select record_l, record_r, match_weight, 'refused', 'two values of ' || reason || ' in one cluster'
+  from refusal where reason not in ('{DUPLICATE_FREE}', '{DIFFERENT}')
+)
+select l.source, l.source_key, r.source, r.source_key, match_weight, verdict, reason,
+       md5(least({left}, {right}) || chr(29) || greatest({left}, {right}))
+from pair
+join standard as l on l.record_id = record_l
+join standard as r on r.record_id = record_r
+join current_record as c on c.record_id = record_l
+join current_record as d on d.record_id = record_r
+where l.dup_group is null or l.dup_group is distinct from r.dup_group
+order by match_weight desc, 1, 2, 3, 4"""
