@@ -119,7 +119,8 @@ def _values(
 
 def _told(con: duckdb.DuckDBPyConnection) -> Document:
     con.execute(
-        "create or replace temp table true_golden as select o.grp, o.errors, coalesce(bool_and(right_value), true) as ok "
+        "create or replace temp table true_golden as "
+        "select o.grp, o.errors, coalesce(bool_and(right_value), true) as ok "
         "from owner as o left join verdict_of_value using (grp) group by o.grp, o.errors"
     )
     whole = rows(con, "select count(*), count(*) filter (ok) from true_golden")[0]
