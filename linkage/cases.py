@@ -18,7 +18,7 @@ from linkage import frequencies
 from linkage.block import block
 from linkage.cluster import cluster
 from linkage.score import score
-from linkage.splink_model import ELSE, comparison, frequency_columns
+from linkage.splink_model import frequency_columns, level_labels
 from linkage.standardize import standardize
 from linkage.workspace import use_entity
 from rules.columns import quote
@@ -133,7 +133,6 @@ def _labels(rules: EntityRules, levels: list[int]) -> dict[str, str]:
     """The label of each comparison's level; comparisons that say nothing are left out."""
     labels = {}
     for one, gamma in zip(rules.entity.comparisons, levels, strict=True):
-        names = [ELSE, *(level.label for level in reversed(comparison(rules.entity, one).levels))]
         if gamma >= 0:
-            labels[one.name] = names[gamma]
+            labels[one.name] = level_labels(rules.entity, one)[gamma]
     return labels

@@ -11,9 +11,9 @@ import csv
 import getpass
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import combinations, product
 from pathlib import Path
@@ -48,7 +48,7 @@ create trigger if not exists decision_remains before delete on decision
 create table if not exists queue (
   entity text not null, left_source text not null, left_key text not null,
   right_source text not null, right_key text not null, match_weight real, verdict text not null,
-  reason text not null, evidence text not null,
+  reason text not null, evidence text not null, said text not null, levels text not null,
   primary key (entity, left_source, left_key, right_source, right_key)) without rowid;
 """
 
@@ -72,7 +72,11 @@ class Decision:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A pair that waits for a steward, and why."""
+    """A pair that waits for a steward, and why.
+
+    said    field -> what the left and the right record say, as they came
+    levels  comparison -> the label of its level, and what it adds to the match weight
+    """
 
     left: SourceRecord
     right: SourceRecord
@@ -80,6 +84,8 @@ class Waiting:
     verdict: str
     reason: str
     evidence: str
+    said: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    levels: Mapping[str, tuple[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -196,11 +202,14 @@ class DecisionStore:
 
     def fill_queue(self, entity: str, waiting: Iterable[Waiting]) -> int:
         """Replace what waits in `entity`, in one transaction; gives how many pairs wait."""
-        rows = [(entity, *w.left, *w.right, w.match_weight, w.verdict, w.reason, w.evidence) for w in waiting]
+        rows = [
+            (entity, *w.left, *w.right, w.match_weight, w.verdict, w.reason, w.evidence, _text(w.said), _text(w.levels))
+            for w in waiting
+        ]
         with self._open() as db:
             db.execute("begin immediate")
             db.execute("delete from queue where entity = ?", (entity,))
-            db.executemany("insert or replace into queue values (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            db.executemany("insert or replace into queue values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
             db.execute("commit")
         return len(rows)
 
@@ -208,12 +217,15 @@ class DecisionStore:
         """Pairs that wait, the heaviest first."""
         with self._open() as db:
             found = db.execute(
-                "select left_source, left_key, right_source, right_key, match_weight, verdict, reason, evidence "
+                "select left_source, left_key, right_source, right_key, match_weight, verdict, reason, evidence, "
+                "said, levels "
                 "from queue where ? is null or entity = ? "
                 "order by match_weight desc, left_source, left_key, right_source, right_key limit ?",
                 (entity, entity, limit),
             ).fetchall()
-        return [Waiting((r[0], r[1]), (r[2], r[3]), *r[4:]) for r in found]
+        return [
+            Waiting((r[0], r[1]), (r[2], r[3]), r[4], r[5], r[6], r[7], _couples(r[8]), _couples(r[9])) for r in found
+        ]
 
     def export_csv(self, path: Path, entity: str | None = None) -> int:
         """Write the decisions in force to `path`; gives how many."""
@@ -253,6 +265,14 @@ class DecisionStore:
             yield db
         finally:
             db.close()
+
+
+def _text(couples: Mapping[str, tuple[Any, Any]]) -> str:
+    return json.dumps(couples, ensure_ascii=False)
+
+
+def _couples(text: str) -> dict[str, tuple[Any, Any]]:
+    return {name: (left, right) for name, (left, right) in json.loads(text).items()}
 
 
 def _check(decision: Decision) -> None:

@@ -26,7 +26,8 @@ from linkage.decisions import DecisionStore, Waiting
 from linkage.frequencies import path_of
 from linkage.progress import SILENT, Reporter
 from linkage.score import score
-from linkage.sql import number, rows
+from linkage.splink_model import level_labels
+from linkage.sql import number
 from linkage.standardize import standardize
 from linkage.union import DIFFERENT, DUPLICATE_FREE
 from linkage.workspace import Workspace, use_entity
@@ -209,46 +210,60 @@ def _report(
 def _waiting(con: duckdb.DuckDBPyConnection, one: EntityRules, decisions: DecisionStore) -> Iterator[Waiting]:
     """The pairs that wait: doubtful by weight, held by a guard, or refused by a constraint.
 
-    A pair that a steward decided, or left open, waits again only where the records changed since. A source
-    that is free of duplicates needs no steward to say that two of its records differ, so those do not wait.
+    A pair that a steward decided, or left open, waits again only where the records changed since.
     """
     settled: dict[Pair, tuple[str, str | None]] = {}
     for decision in decisions.entries(one.name):
         if decision.kind in ("same", "different", "unsure"):
             pair = (min(decision.subjects), max(decision.subjects))
             settled[pair] = (decision.kind, decision.evidence)
-    for row in rows(con, waiting_sql(one)):
-        left, right = (str(row[0]), str(row[1])), (str(row[2]), str(row[3]))
-        weight, verdict, reason, evidence = float(str(row[4])), str(row[5]), str(row[6]), str(row[7])
-        decided = settled.get((min(left, right), max(left, right)))
+    fields, names = list(one.entity.fields), [rule.name for rule in one.entity.comparisons]
+    labels = [level_labels(one.entity, rule) for rule in one.entity.comparisons]
+    for *keys, weight, verdict, reason, evidence, left, right, gammas, weights in con.execute(
+        waiting_sql(one)
+    ).fetchall():
+        one_side, other = (keys[0], keys[1]), (keys[2], keys[3])
+        decided = settled.get((min(one_side, other), max(one_side, other)))
         if decided is not None:
             kind, seen = decided
             if seen is None or seen == evidence:
                 continue
             reason = f"decided {kind!r} before, and a record changed since; {reason}"
-        yield Waiting(left, right, weight, verdict, reason, evidence)
+        said = {name: (a, b) for name, a, b in zip(fields, left, right, strict=True) if a or b}
+        levels = {
+            name: (known[gamma], round(part, 2))
+            for name, known, gamma, part in zip(names, labels, gammas, weights, strict=True)
+            if gamma >= 0
+        }
+        yield Waiting(one_side, other, weight, verdict, reason, evidence, said, levels)
 
 
 def waiting_sql(one: EntityRules) -> str:
-    """SQL of the pairs that may wait: both source keys, weight, verdict, reason, evidence.
+    """SQL of the pairs that may wait: both source keys, weight, verdict, reason, evidence, what both say, levels.
 
-    The evidence is a hash of what the two records say, whatever file or day they came with.
+    The evidence is a hash of what the two records say, whatever file or day they came with. A source that is
+    free of duplicates needs no steward to say that two of its records differ, so such pairs do not wait.
     """
-    said = ", ".join(f"coalesce({{0}}.{quote(name)}, chr(30))" for name in one.entity.fields)
-    left, right = (f"concat_ws(chr(31), {said.format(side)})" for side in ("c", "d"))
+    left, right = (f"[{', '.join(f'{side}.{quote(name)}' for name in one.entity.fields)}]" for side in "cd")
+    texts = [f"list_transform({said}, lambda t: coalesce(t, chr(30)))" for said in (left, right)]
+    hashed = [f"array_to_string({text}, chr(31))" for text in texts]
+    gammas = ", ".join(f"gamma_{rule.name}" for rule in one.entity.comparisons)
+    weights = ", ".join(f"weight_{rule.name}" for rule in one.entity.comparisons)
     return f"""
-with pair as (
-  select record_l, record_r, match_weight, verdict,
-         case verdict when 'guard' then 'a guard of the rules holds it back' else 'the weight is in doubt' end as reason
-  from candidate_pair join cluster as a on a.record_id = record_l join cluster as b on b.record_id = record_r
+with waiting as (
+  select p.*, case verdict when 'guard' then 'a guard of the rules holds it back'
+                           else 'the weight is in doubt' end as why
+  from candidate_pair as p join cluster as a on a.record_id = record_l join cluster as b on b.record_id = record_r
   where verdict in ('review', 'guard') and a.cluster_id <> b.cluster_id
   union all
-  select record_l, record_r, match_weight, 'refused', 'two values of ' || reason || ' in one cluster'
-  from refusal where reason not in ('{DUPLICATE_FREE}', '{DIFFERENT}')
+  select p.* replace ('refused' as verdict), 'two values of ' || f.reason || ' in one cluster'
+  from refusal as f join candidate_pair as p using (record_l, record_r)
+  where f.reason not in ('{DUPLICATE_FREE}', '{DIFFERENT}')
 )
-select l.source, l.source_key, r.source, r.source_key, match_weight, verdict, reason,
-       md5(least({left}, {right}) || chr(29) || greatest({left}, {right}))
-from pair
+select l.source, l.source_key, r.source, r.source_key, match_weight, verdict, why,
+       md5(least({hashed[0]}, {hashed[1]}) || chr(29) || greatest({hashed[0]}, {hashed[1]})),
+       {left}, {right}, [{gammas}], [{weights}]
+from waiting
 join standard as l on l.record_id = record_l
 join standard as r on r.record_id = record_r
 join current_record as c on c.record_id = record_l

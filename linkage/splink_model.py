@@ -55,6 +55,11 @@ def comparison(entity: Entity, rule: ComparisonRule) -> Comparison:
     return Comparison(whole.null, tuple(level for level in whole.levels if level.label in rule.levels))
 
 
+def level_labels(entity: Entity, rule: ComparisonRule) -> list[str]:
+    """The labels of a comparison's levels, indexed by gamma: 0 is `else`, the most similar stands last."""
+    return [ELSE, *(level.label for level in reversed(comparison(entity, rule).levels))]
+
+
 def settings(rules: EntityRules, records: int) -> dict[str, Any]:
     """Splink's settings for `records` records (at the time of freezing) with the trained weights.
 
