@@ -67,6 +67,24 @@ def load_references(con: duckdb.DuckDBPyConnection, entity: Entity, rules_folder
         )
 
 
+def keys_of(rules: EntityRules, rules_folder: Path, field: str, text: str, as_of: date) -> tuple[str, ...]:
+    """The canonical forms of one typed-in value of `field`: its clean value and its key, where it has them."""
+    con = duckdb.connect()
+    try:
+        load_references(con, rules.entity, rules_folder)
+        con.execute("create table typed as select ?::varchar as said", [text])
+        con.execute(
+            f"create table raw as select {trimmed('said')} as raw from typed where {trimmed('said')} is not null"
+        )
+        rule = rules.entity.fields[field]
+        parse = KINDS[rule.kind].parse("raw", rule.options)
+        execute(con, f"create table parsed as select value, key from ({parse})", as_of=as_of)
+        found = con.execute("select value, key from parsed").fetchall()
+    finally:
+        con.close()
+    return tuple(dict.fromkeys(str(part) for row in found for part in row if part is not None))
+
+
 def trimmed(column: str) -> str:
     """SQL: the text of a raw column without blanks around it, null where nothing is left."""
     return f"nullif(trim({column}, {BLANK}), '')"

@@ -145,6 +145,20 @@ class Workspace:
         finally:
             os.close(descriptor)
 
+    def running(self) -> str | None:
+        """Who holds the workspace now, None where nobody does."""
+        path = self.root / "lock"
+        if not path.exists():
+            return None
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _holder(descriptor)
+        finally:
+            os.close(descriptor)
+        return None
+
 
 def _holder(descriptor: int) -> str:
     text = os.pread(descriptor, 4096, 0).decode(errors="replace")
