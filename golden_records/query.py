@@ -82,6 +82,17 @@ class Release:
             )
         return [{"golden_id": row[0], "entity": entity} for row in found]
 
+    def richest(self, entity: str) -> Document:
+        """The golden record that most sources hold: {golden_id, source, source_key, sources}; {} where none is."""
+        rows = self._rows(
+            entity,
+            "crosswalk",
+            "select golden_id, min(source), arg_min(source_key, source), count(distinct source) as sources from t "
+            "where until is null group by golden_id order by sources desc, count(*) desc, golden_id limit 1",
+            [],
+        )
+        return dict(zip(("golden_id", "source", "source_key", "sources"), rows[0], strict=True)) if rows else {}
+
     def show(self, golden_id: str, as_of: date | None = None) -> Document:
         """A golden record with its values, where they came from, its members and its history.
 

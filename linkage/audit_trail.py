@@ -10,7 +10,7 @@ import getpass
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,7 +47,7 @@ class AuditTrail:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def append(self, action: str, detail: dict[str, object], actor: str | None = None) -> Entry:
+    def append(self, action: str, detail: Mapping[str, object], actor: str | None = None) -> Entry:
         """Add one entry; the actor is the operating system's user unless named."""
         at = datetime.now(UTC).isoformat(timespec="microseconds")
         who = actor or getpass.getuser()
@@ -59,7 +59,7 @@ class AuditTrail:
             seal = _seal(seq, at, who, action, text, previous)
             db.execute("insert into audit values (?, ?, ?, ?, ?, ?, ?)", (seq, at, who, action, text, previous, seal))
             db.execute("commit")
-        return Entry(seq, at, who, action, detail, previous, seal)
+        return Entry(seq, at, who, action, dict(detail), previous, seal)
 
     def entries(self) -> list[Entry]:
         """All entries, oldest first."""
