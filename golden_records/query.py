@@ -142,7 +142,7 @@ class Release:
                 if entity in (None, name):
                     rows = self._query(
                         release / name / "change.parquet",
-                        "select seq, golden_id, kind, into_id, release, at::varchar from t where seq > ? order by seq",
+                        "select seq, golden_id, kind, into_id, release, t.at::varchar from t where seq > ? order by seq",
                         [since],
                     )
                     for row in rows:
@@ -190,7 +190,7 @@ class Release:
             if path.exists():
                 events += self._query(
                     path,
-                    "select seq, golden_id, kind, into_id, release, at::varchar from t "
+                    "select seq, golden_id, kind, into_id, release, t.at::varchar from t "
                     "where golden_id = ? or into_id = ? order by seq",
                     [golden_id, golden_id],
                 )

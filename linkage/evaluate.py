@@ -114,8 +114,8 @@ def _bcubed(con: duckdb.DuckDBPyConnection) -> Document:
     found = rows(
         con,
         """
-        select avg(both / grouped), avg(both / truly) from (
-          select count(*) over (partition by truth, grp) as both, count(*) over (partition by grp) as grouped,
+        select avg(shared / grouped), avg(shared / truly) from (
+          select count(*) over (partition by truth, grp) as shared, count(*) over (partition by grp) as grouped,
                  count(*) over (partition by truth) as truly from judged)""",
     )
     precision, recall = (float(str(part)) if part is not None else 1.0 for part in found[0])

@@ -45,25 +45,25 @@ with ended as (
     where r.golden_id not in (select golden_id from golden)
       and r.golden_id not in (select golden_id from previous_golden)
 ), split as (
-    select golden_id, list_distinct(flatten(list(successors order by at))) as successors,
+    select golden_id, list_distinct(flatten(list(successors order by rank))) as successors,
            any_value(since_release) as since_release
     from (
-        select golden_id, successors, since_release, 1 as at from departure where lives
+        select golden_id, successors, since_release, 1 as rank from departure where lives
         union all
-        select r.golden_id, r.successors, r.since_release, 0 as at
+        select r.golden_id, r.successors, r.since_release, 0 as rank
         from previous_redirect r
         where r.kind = 'split' and r.golden_id in (select golden_id from golden)
           and r.golden_id in (select golden_id from previous_golden)
     )
     group by golden_id
 ), walk as (
-    with recursive step (golden_id, at) as (
+    with recursive step (golden_id, reached) as (
         select golden_id, unnest(successors) from split
         union
-        select step.golden_id, unnest(ended.successors) from step join ended on ended.golden_id = step.at
+        select step.golden_id, unnest(ended.successors) from step join ended on ended.golden_id = step.reached
     )
     select golden_id from step
-    where at in (select golden_id from golden) and at <> golden_id
+    where reached in (select golden_id from golden) and reached <> golden_id
 )
 select * from ended
 union all
