@@ -5,10 +5,12 @@ from __future__ import annotations
 from rules.kinds.base import Kind
 from rules.kinds.citizen_id import CITIZEN_ID
 from rules.kinds.code import CODE
+from rules.kinds.committee_name import COMMITTEE_NAME
 from rules.kinds.date_kind import DATE
 from rules.kinds.division import DIVISION
 from rules.kinds.person_name import PERSON_NAME
 from rules.kinds.phone import PHONE
 from rules.kinds.text import TEXT
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (TEXT, CODE, DATE, PHONE, DIVISION, CITIZEN_ID, PERSON_NAME)}
+_ALL = (TEXT, CODE, DATE, PHONE, DIVISION, CITIZEN_ID, PERSON_NAME, COMMITTEE_NAME)
+KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}

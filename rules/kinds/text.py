@@ -9,8 +9,8 @@ from __future__ import annotations
 from rules.kinds.base import Comparison, Kind, Level, Options, literal
 
 # Full-width forms and the ideographic space as their ordinary ones (the part of NFKC that texts need).
-_WIDE = "".join(chr(0xFF01 + i) for i in range(94)) + "\u3000"
-_NARROW = "".join(chr(0x21 + i) for i in range(94)) + " "
+WIDE = "".join(chr(0xFF01 + i) for i in range(94)) + "\u3000"
+NARROW = "".join(chr(0x21 + i) for i in range(94)) + " "
 
 
 class Text(Kind):
@@ -19,7 +19,7 @@ class Text(Kind):
     def parse(self, raw: str, options: Options) -> str:
         return f"""
         with clean as (select raw, regexp_replace(
-            trim(translate(raw, {literal(_WIDE)}, {literal(_NARROW)})), '\\s+', ' ', 'g') as value from {raw})
+            trim(translate(raw, {literal(WIDE)}, {literal(NARROW)})), '\\s+', ' ', 'g') as value from {raw})
         select raw, nullif(value, '') as value,
                nullif(lower(nfc_normalize(value)), '') as key,
                nullif(trim(regexp_replace(lower(strip_accents(value)), '[^a-z0-9 ]+', ' ', 'g')), '') as ascii,
