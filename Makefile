@@ -1,22 +1,36 @@
-# make test   the whole suite        make check   style, types, layers
+# make demo   a made-up population, from files to a published release     make test   the whole suite
+# make check  style, types, layers                                        make bench  speed, memory, accuracy
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DEMO ?= build/demo
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: test check clean
+.PHONY: demo test check bench clean
 
 $(VENV)/.installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(PIP) install --quiet --requirement requirements.lock
+	$(PIP) install --quiet --no-deps --editable .
 	touch $@
+
+demo: $(VENV)/.installed
+	rm -rf $(DEMO)
+	$(BIN)/shuyuan demo --workspace $(DEMO)
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.ladder
+	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m benchmarks.divisions_panel
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) build

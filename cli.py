@@ -46,6 +46,7 @@ from linkage.decisions import Decision, DecisionStore, Waiting
 from linkage.standardize import keys_of, standardize
 from linkage.train import train as train_weights
 from linkage.workspace import Workspace, use_entity
+from rules.checks import warnings
 from rules.errors import InputError, NotFoundError, RefusedError, ShuyuanError
 from rules.loader import SHIPPED, load_rules
 from rules.model import EntityRules, Rules
@@ -124,13 +125,11 @@ def demo(
         if one["true_values"] is not None:
             out.print(f"{name}: {one['true_values']:.2%} of the golden records have only true values.")
     example = done["example"]
+    program = "shuyuan" if shutil.which("shuyuan") else sys.argv[0]
+    key = f"--entity {example['entity']} --source {example['source']} --key {example['source_key']}"
     out.print("\nLook further:")
-    out.print(f"  shuyuan show {example['golden_id']} --workspace {workspace}")
-    out.print(
-        f"  shuyuan find --entity {example['entity']} --source {example['source']} "
-        f"--key {example['source_key']} --workspace {workspace}"
-    )
-    out.print(f"  shuyuan review --limit 3 --workspace {workspace}")
+    for command in (f"show {example['golden_id']}", f"find {key}", "review --limit 3"):
+        out.print(f"  {program} {command} --workspace {workspace}")
     out.print(f"\nDelivered files and truth: {done['files']}\nRelease: {ws.releases / 'current'}")
 
 
@@ -144,6 +143,8 @@ def rules_check(
     """List every problem of the rules, and every case that does not come out as expected."""
     folder = rules or (workspace / "rules" if (workspace / "shuyuan.toml").exists() else SHIPPED)
     known = load_rules(folder)
+    for doubt in warnings(known):
+        err.print(f"note: {_plain(str(doubt))}")
     failed, count = [], 0
     for one in known.entities.values():
         if one.weights is not None and one.cases:
