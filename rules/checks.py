@@ -79,7 +79,7 @@ def bytewise_uses(sql: str, ascii_names: frozenset[str]) -> list[str]:
     """Byte-wise string functions in `sql` that are applied to anything but ASCII columns."""
     found = []
     for call in sqlglot.parse_one(sql, read="duckdb").find_all(exp.Func):
-        name = (call.name if isinstance(call, exp.Anonymous) else call.sql_name()).lower()
+        name = call.sql("duckdb").split("(")[0].lower()
         if name in BYTEWISE:
             columns = {_unsided(column.name) for column in call.find_all(exp.Column)}
             if not columns or not columns <= ascii_names:

@@ -1,0 +1,92 @@
+"""A rules folder is read once: every problem is told at once, with its file, its key and what was meant."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from rules.errors import RulesError
+from rules.loader import SHIPPED, check, copy_shipped, load_rules
+
+FOREIGN = Path(__file__).parents[1] / "foreign/rules"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    target = tmp_path / "rules"
+    shutil.copytree(FOREIGN, target)
+    return target
+
+
+def change(folder: Path, old: str, new: str, file: str = "entity.toml") -> list[str]:
+    """Replace `old` in one file of the entity folder; gives the problems that follow."""
+    path = folder / "figure" / file
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), "utf-8")
+    return [str(problem) for problem in check(folder)]
+
+
+def test_the_shipped_rules_have_no_problem() -> None:
+    assert check(SHIPPED) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("accept = 5.0", "accpet = 5.0", 'matching.accpet: unknown key; did you mean "accept"?'),
+        ("accept = 5.0", "", "matching.accept: is missing"),
+        ('kind = "date"', 'kind = "dat"', "date"),
+        ('field = "surname"', 'field = "surnam"', "surname"),
+        ('keys = ["full_name__key"]', 'keys = ["full_name__kye"]', "full_name__key"),
+        ('keys = ["full_name__key"]', 'keys = ["full_name__key ||"]', "blocking"),
+        ('prefix = "F"', 'prefix = "figure"', "prefix"),
+        ('entity = "figure"', 'entity = "figures"', "the folder is named 'figure'"),
+        ('script = "latin"', 'scirpt = "latin"', "script"),
+    ],
+)
+def test_a_problem_is_told_with_its_place(folder: Path, old: str, new: str, problem: str) -> None:
+    told = change(folder, old, new)
+    assert told
+    assert all(line.startswith("figure/entity.toml") for line in told)
+    assert any(problem in line for line in told), told
+
+
+def test_every_problem_is_told_at_once(folder: Path) -> None:
+    change(folder, "accept = 5.0", "accpet = 5.0")
+    change(folder, "budget = 60", "budget = -60")
+    told = change(folder, 'delivery = "snapshot"', 'delivery = "snapshoot"', "sources.toml")
+    assert len(told) >= 4
+    assert {line.split(":")[0] for line in told} == {"figure/entity.toml", "figure/sources.toml"}
+    with pytest.raises(RulesError) as caught:
+        load_rules(folder)
+    assert [str(problem) for problem in caught.value.problems] == told
+
+
+def test_a_byte_wise_distance_on_han_text_is_refused(folder: Path) -> None:
+    old = 'when = "outward_l = outward_r"'
+    told = change(folder, old, 'when = "jaro_winkler_similarity(postcode__key_l, postcode__key_r) > 0.9"')
+    assert any("jaro_winkler" in line and "postcode__key" in line for line in told), told
+
+
+def test_a_source_that_maps_an_unknown_field_is_told(folder: Path) -> None:
+    told = change(folder, 'surname = "surname"', 'surnmae = "surname"', "sources.toml")
+    assert any("surname" in line for line in told)
+
+
+def test_a_folder_without_entity_types_is_told(tmp_path: Path) -> None:
+    assert "no <entity>/entity.toml" in str(check(tmp_path)[0])
+
+
+def test_the_hash_is_of_every_file_and_of_nothing_else(tmp_path: Path) -> None:
+    copy_shipped(tmp_path / "a")
+    copy_shipped(tmp_path / "b")
+    assert load_rules(tmp_path / "a").sha256 == load_rules(tmp_path / "b").sha256
+    (tmp_path / "b" / "notes.md").write_text("no rule")
+    assert load_rules(tmp_path / "a").sha256 == load_rules(tmp_path / "b").sha256
+    name = next(iter(load_rules(tmp_path / "b").entities))
+    with (tmp_path / "b" / name / "entity.toml").open("a") as file:
+        file.write("\n# changed\n")
+    assert load_rules(tmp_path / "a").sha256 != load_rules(tmp_path / "b").sha256
