@@ -142,7 +142,8 @@ class Release:
                 if entity in (None, name):
                     rows = self._query(
                         release / name / "change.parquet",
-                        "select seq, golden_id, kind, into_id, release, t.at::varchar from t where seq > ? order by seq",
+                        "select seq, golden_id, kind, into_id, release, t.at::varchar from t "
+                        "where seq > ? order by seq",
                         [since],
                     )
                     for row in rows:
