@@ -34,7 +34,7 @@ class Text(Kind):
         return Comparison(f"{column}__key_l is null or {column}__key_r is null", tuple(levels))
 
     def mask(self, value: str) -> str:
-        return value[:6] + "…" if len(value) > 6 else value
+        return value[: min(6, len(value) // 2)] + "…"
 
 
 TEXT = Text(name="text", columns={"ascii": "VARCHAR"}, options={"script": "han"}, ascii=frozenset({"ascii"}))
