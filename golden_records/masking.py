@@ -13,8 +13,8 @@ from rules.model import Entity
 
 
 def mask_value(entity: Entity, field: str, value: str | None) -> str | None:
-    """One value of `field` as its kind masks it."""
-    if value is None or field not in entity.fields:
+    """One value of `field` as its kind masks it; a public field as it is."""
+    if value is None or field not in entity.fields or entity.fields[field].public:
         return value
     return KINDS[entity.fields[field].kind].mask(value)
 

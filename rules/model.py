@@ -36,6 +36,7 @@ class FieldRule(Strict):
     history     the golden record keeps every value with its validity, not only the current one
     alias_of    a value here licenses a second value of that exclusive column (a corrected number)
     golden      false: used for matching only, never published
+    public      true: no personal data, shown without a mask
     """
 
     kind: Name
@@ -45,6 +46,7 @@ class FieldRule(Strict):
     history: bool = False
     alias_of: Name | None = None
     golden: bool = True
+    public: bool = False
 
 
 class CheckRule(Strict):
