@@ -57,12 +57,11 @@ class Township:
 
 
 def deliver_years(
-    folder: Path, rng: np.random.Generator, count: int
-) -> tuple[list[tuple[str, Path]], Path, dict[str, int]]:
-    """Write the yearly files and the truth; gives (source, file), the truth file, how often what happened."""
+    folder: Path, truth_path: Path, rng: np.random.Generator, count: int
+) -> tuple[list[tuple[str, Path]], dict[str, int]]:
+    """Write the yearly files and the truth; gives (source, file) and how often what happened."""
     townships = _begin(rng, count)
     told = dict.fromkeys(("recoded", "renamed", "converted", "rewritten", "no_committee"), 0)
-    truth_path = folder / "truth_committee.csv"
     files = []
     with truth_path.open("w", encoding="utf-8", newline="") as truth_file:
         truth = csv.writer(truth_file)
@@ -74,7 +73,7 @@ def deliver_years(
             with path.open("w", encoding="utf-8", newline="") as file:
                 _write_year(csv.writer(file), truth, rng, townships, year, told)
             files.append(("stat_divisions", path))
-    return files, truth_path, told
+    return files, told
 
 
 def _begin(rng: np.random.Generator, count: int) -> list[Township]:

@@ -40,7 +40,7 @@ class Generated:
 
 
 def generate(folder: Path, size: int = 20_000, seed: int = 1, without: Collection[str] = ()) -> Generated:
-    """Write `size` person records and a yearly committee list into `folder`.
+    """Write `size` person records and a yearly committee list into `folder`/delivered, the truth beside them.
 
     Raises:
         InputError: `without` names an unknown kind of error.
@@ -48,7 +48,9 @@ def generate(folder: Path, size: int = 20_000, seed: int = 1, without: Collectio
     unknown = sorted(set(without) - set(KINDS))
     if unknown:
         raise InputError(f"no kind of error {unknown[0]!r}; known are {', '.join(KINDS)}")
-    folder.mkdir(parents=True, exist_ok=True)
+    delivered, known = folder / "delivered", folder / "truth"
+    for made in (delivered, known):
+        made.mkdir(parents=True, exist_ok=True)
     left_out = frozenset(without)
     rng = np.random.default_rng(seed)
     people = populate(rng, round(size * PEOPLE_PER_RECORD * 1.03) + 10, left_out)
@@ -56,13 +58,13 @@ def generate(folder: Path, size: int = 20_000, seed: int = 1, without: Collectio
     spoil(rng, people, records, records.source == LEADING, left_out)
     key = keys(rng, records)
     withdrawn, numbers = _late(rng, records, left_out)
-    delivered = deliver(folder, records, key, numbers, withdrawn)
-    _write_truth(folder / "truth_person.csv", people, records, key)
-    yearly, truth, told = deliver_years(folder, rng, max(40, round(size * COMMITTEES_PER_RECORD)))
+    files = deliver(delivered, records, key, numbers, withdrawn)
+    _write_truth(known / "person.csv", people, records, key)
+    yearly, told = deliver_years(delivered, known / "committee.csv", rng, max(40, round(size * COMMITTEES_PER_RECORD)))
     counts = {kind: int(records.has[kind].sum()) for kind in KINDS}
     return Generated(
-        files=(*(("person", source, path) for source, path in delivered), *(("committee", *one) for one in yearly)),
-        truth={"person": folder / "truth_person.csv", "committee": truth},
+        files=(*(("person", source, path) for source, path in files), *(("committee", *one) for one in yearly)),
+        truth={"person": known / "person.csv", "committee": known / "committee.csv"},
         counts=counts | told,
     )
 
