@@ -125,8 +125,10 @@ def _field(file: str, name: str, kind: str, options: Mapping[str, Any]) -> Itera
 
 
 def _record_sql(entity: Entity, columns: set[str]) -> Iterator[tuple[str, str, set[str]]]:
+    later = set(entity.derive)
     for name, sql in entity.derive.items():
-        yield f"derive.{name}", sql, columns - set(entity.derive)
+        yield f"derive.{name}", sql, columns - later
+        later.remove(name)
     for i, check in enumerate(entity.checks):
         yield f"checks.{i}.when", check.when, columns
     for i, rule in enumerate(entity.blocking):
@@ -218,6 +220,7 @@ def _sql(file: str, key: str, sql: str, known: set[str], ascii_names: frozenset[
         yield Problem(file, key, f"not SQL: {str(error).splitlines()[0]}")
         return
     local = {name.name for lambda_ in tree.find_all(exp.Lambda) for name in lambda_.expressions}
+    local |= {alias.alias for alias in tree.find_all(exp.Alias)}
     used = sorted({column.name for column in tree.find_all(exp.Column)} - local)
     yield from _known(file, key, used, known, "column")
     for use in bytewise_uses(sql, ascii_names):
