@@ -31,5 +31,7 @@ def test_the_installed_wheel_runs_the_demo(tmp_path: Path) -> None:
         assert figures["precision"] > 0.99
         assert figures["recall"] > 0.9
     example = done["example"]
-    shown = json.loads(run(shuyuan, "show", example["golden_id"], "--workspace", tmp_path / "w", "--json", cwd=tmp_path))
+    shown = json.loads(
+        run(shuyuan, "show", example["golden_id"], "--workspace", tmp_path / "w", "--json", cwd=tmp_path)
+    )
     assert len(shown["members"]) > 1

@@ -73,8 +73,8 @@ class CommitteeName(Kind):
                         else 'none' end as shape
             from split
         ), cored as (
-            select *, translate(case when regexp_full_match(named, '.+(?:社区|嘎查|村)')
-                                     then regexp_replace(named, '(?:社区|嘎查|村)$', '') else named end,
+            select *, translate(case when regexp_full_match(named, '.+?(?:社区|嘎查|村)+')
+                                     then regexp_extract(named, '^(.+?)(?:社区|嘎查|村)+$', 1) else named end,
                                 {literal(_DIGITS)}, {literal(_NUMERALS)}) as core
             from formed
         ), sounded as (
@@ -111,8 +111,8 @@ class CommitteeName(Kind):
             (
                 Level("exact", equal("key"), f"{column}__key"),
                 Level("toneless", f"{equal('toneless')} and {equal('marks')}", f"{column}__toneless"),
-                Level("character", f"{equal('marks')} and ({_one_differs(a, b)})"),
-                Level("within", f"{equal('marks')} and ({a} like {in_b} or {b} like {in_a})"),
+                Level("character", f"{equal('marks')} and length({a}) >= 3 and ({_one_differs(a, b)})"),
+                Level("within", f"{a} like {in_b} or {b} like {in_a}"),
                 Level("marks", f"{equal('plain')} and length({column}__plain_l) > 0"),
             ),
         )
@@ -123,11 +123,11 @@ class CommitteeName(Kind):
 
 
 def _one_differs(a: str, b: str) -> str:
-    """SQL: names of one length (two characters or more) that differ in one place."""
+    """SQL: names of one length that differ in one place."""
     places = " or ".join(
         f"left({a}, {i}) = left({b}, {i}) and substr({a}, {i + 2}) = substr({b}, {i + 2})" for i in range(6)
     )
-    return f"length({a}) = length({b}) and length({a}) >= 2 and ({places})"
+    return f"length({a}) = length({b}) and ({places})"
 
 
 COMMITTEE_NAME = CommitteeName(
