@@ -49,6 +49,7 @@ GROUPS = (
 )
 IN_PERSON = ("twins", "namesakes")
 KINDS = (*RATES, *IN_PERSON)
+LEADING_SHARE = 0.1
 LAST_15 = np.datetime64("1985-01-01")
 
 
@@ -79,7 +80,7 @@ class Records:
 def spoil(rng: Rng, people: People, records: Records, leading: Flags, without: frozenset[str]) -> None:
     """Apply every kind of error that is not in `without`; `leading` marks records of the leading source."""
     records.has |= {"twins": people.twin[records.person], "namesakes": people.namesake[records.person]}
-    factor = np.where(leading, 0.1, 1.0)
+    factor = np.where(leading, LEADING_SHARE, 1.0)
     for group in GROUPS:
         drawn = rng.random(len(records))
         low = np.zeros(len(records))
@@ -227,12 +228,12 @@ def _phone_outdated(rng: Rng, people: People, records: Records, where: Ints) -> 
 
 
 def _phone_shared(rng: Rng, people: People, records: Records, where: Ints) -> Ints:
-    """The number of the head of the household."""
-    head = people.head_phone[records.person[where]]
-    other = head != people.phone[records.person[where]]
-    records.phone[where[other]] = head[other]
-    found: Ints = where[other]
-    return found
+    """The number of the head of the household; the head, or who lives alone, gives that of the next in the list."""
+    person = records.person[where]
+    head = people.head_phone[person]
+    own = head == people.phone[person]
+    records.phone[where] = np.where(own, people.phone[(person + 1) % len(people)], head)
+    return where
 
 
 def _address_outdated(rng: Rng, people: People, records: Records, where: Ints) -> Ints:

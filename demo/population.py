@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from demo.committees import deliver_years
-from demo.errors import KINDS, RATES, Records, spoil
+from demo.errors import KINDS, LEADING_SHARE, RATES, Records, spoil
 from demo.names import Ints, Strings
 from demo.people import People, addresses, division_codes, populate
 from demo.sources import LEADING, NAMES, deliver, enroll, keys
@@ -72,7 +72,8 @@ def generate(folder: Path, size: int = 20_000, seed: int = 1, without: Collectio
 def _late(rng: np.random.Generator, records: Records, without: frozenset[str]) -> tuple[Ints, Ints]:
     """The records that are taken back, and those whose number a spreadsheet damages; noted in `records.has`."""
     drawn = rng.random((2, len(records)))
-    gone = (drawn[0] < RATES["withdrawn"]) & ("withdrawn" not in without)
+    rate = RATES["withdrawn"] * np.where(records.source == LEADING, LEADING_SHARE, 1.0)
+    gone = (drawn[0] < rate) & ("withdrawn" not in without)
     whole = np.array([text is not None and len(text) == 18 and text.isdigit() for text in records.citizen_id.tolist()])
     number = (drawn[1] < RATES["id_spreadsheet"]) & (records.source == SPREADSHEET) & whole
     number &= "id_spreadsheet" not in without

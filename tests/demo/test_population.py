@@ -72,11 +72,6 @@ def test_people_have_one_to_five_records(truth: Truth) -> None:
     assert SIZE / len(per_person) == pytest.approx(1.6, abs=0.06)
 
 
-GAPS = {
-    ("phone_shared", "others"): "heads of households and people of one home have no other's number to give",
-    ("phone_shared", "registry"): "heads of households and people of one home have no other's number to give",
-    ("withdrawn", "registry"): "the registry takes back as many records as the others",
-}
 # Kinds that not every record can have, and the share of whom they are.
 WHO = {
     "id_15_digits": lambda row: row["true_birth_date"] < "1985",
@@ -90,9 +85,7 @@ def rate_cases() -> list[object]:
         for place in ("registry", "others"):
             if (kind, place) == ("id_spreadsheet", "registry"):
                 continue
-            gap = GAPS.get((kind, place))
-            marks = [pytest.mark.xfail(reason=gap, strict=True)] if gap else []
-            found.append(pytest.param(kind, place, id=f"{kind}-{place}", marks=marks))
+            found.append(pytest.param(kind, place, id=f"{kind}-{place}"))
     return found
 
 
