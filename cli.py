@@ -507,6 +507,43 @@ def show(
 
 
 @app.command()
+def related(
+    golden_id: Annotated[str, typer.Argument(help="A golden id, an old one too.")],
+    workspace: Place = HERE,
+    depth: Annotated[int, typer.Option(min=1, max=6, help="How many steps to walk.")] = 1,
+    release: Number = None,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Walk the relations around a golden record: members, heads, kin, branches, who succeeded whom."""
+    with Release.of(Workspace.open(workspace).releases, release) as published:
+        found = published.related(golden_id.strip().upper(), depth, as_of.date() if as_of else None)
+    if as_json:
+        return _json(found)
+    names = ("step", "from_id", "type", "to_id", "since", "until", "source", "source_key")
+    _table(f"relations of {golden_id}", names, [[_cell(one[name]) for name in names] for one in found])
+
+
+@app.command()
+def findings(
+    entity: EntityName,
+    workspace: Place = HERE,
+    rule: Annotated[str | None, typer.Option(help="Only this rule: its records, one by one.")] = None,
+    limit: Annotated[int, typer.Option(help="How many records; -1 for all.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List what was found wrong in records: how often by rule, or with --rule the source rows."""
+    with _batch(workspace, "findings") as batch:
+        one = _entity(batch.rules, entity)
+        use_entity(batch.con, one.name)
+        found = ingest.findings(batch.con, one, rule, limit)
+    if as_json:
+        return _json(found)
+    names = tuple(found[0]) if found else ("rule",)
+    _table(f"findings of {entity}", names, [[_cell(row[name]) for name in names] for row in found])
+
+
+@app.command()
 def find(
     entity: EntityOption,
     workspace: Place = HERE,

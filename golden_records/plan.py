@@ -17,6 +17,7 @@ import duckdb
 from golden_records.changes import tell_changes
 from golden_records.identity import Issuer, identify
 from golden_records.ids import create_macros
+from golden_records.lifecycle import live
 from golden_records.manifest import current_release, read_manifest, software_version
 from golden_records.relations import relate
 from golden_records.sql import run
@@ -93,6 +94,7 @@ def plan(
             survive(con, one, as_of, release)
         with reporter.step(f"{name}: relations and changes"):
             relate(con, one)
+            live(con, one)
             events = tell_changes(con, release, seq, as_of)
         counts = con.execute(
             "select (select count(*) from golden), (select count(*) from member), (select count(*) from change)"

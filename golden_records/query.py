@@ -129,8 +129,49 @@ class Release:
         }
         if redirect is not None:
             document["successors"] = json.loads(redirect[1])
-        relations = self._relations(entity, golden_id)
+        if as_of is not None:
+            document["status"] = self._state(entity, golden_id, as_of) or document["status"]
+        document["history"] = [*self._states(entity, golden_id), *document["history"]]
+        relations = [one for one in self.relations(golden_id) if _in_force(one, as_of)]
         return document | ({"relations": relations} if relations else {})
+
+    def relations(self, golden_id: str) -> list[Document]:
+        """Every relation that begins or ends at a golden id, of whichever entity type the other end is."""
+        found: list[Document] = []
+        for name in self.manifest.entities:
+            rows = self._rows(
+                name,
+                "relation",
+                "select from_id, type, to_id, since::varchar, until::varchar, source, source_key from t "
+                "where from_id = ? or to_id = ? order by type, from_id, to_id, since",
+                [golden_id, golden_id],
+            )
+            names = ("from_id", "type", "to_id", "since", "until", "source", "source_key")
+            found += [dict(zip(names, row, strict=True)) for row in rows]
+        return found
+
+    def related(self, golden_id: str, depth: int = 1, as_of: date | None = None) -> list[Document]:
+        """The relations within `depth` steps of a golden id, each once, nearest first; `step` says how far.
+
+        Raises:
+            NotFoundError: the id is malformed or was never issued.
+        """
+        start = self.show(golden_id)["golden_id"]
+        reached, edge = {start}, [start]
+        found: dict[tuple[str, str, str], Document] = {}
+        for step in range(1, depth + 1):
+            ahead: list[str] = []
+            for at in edge:
+                for one in self.relations(at):
+                    if not _in_force(one, as_of):
+                        continue
+                    found.setdefault((one["from_id"], one["type"], one["to_id"]), one | {"step": step})
+                    for other in (one["from_id"], one["to_id"]):
+                        if other not in reached:
+                            reached.add(other)
+                            ahead.append(other)
+            edge = ahead
+        return list(found.values())
 
     def changes(self, since: int = 0, entity: str | None = None) -> Iterator[Document]:
         """Every event of every release up to this one with a number above `since`, in order."""
@@ -200,15 +241,27 @@ class Release:
             for seq, who, kind, into, release, at in events
         ]
 
-    def _relations(self, entity: str, golden_id: str) -> list[Document]:
+    def _states(self, entity: str, golden_id: str) -> list[Document]:
+        """The states that a golden record went through, where its entity type has a life cycle."""
+        if not (self.folder / entity / "state.parquet").exists():
+            return []
         rows = self._rows(
             entity,
-            "relation",
-            "select from_id, type, to_id, since::varchar, until::varchar, source from t "
-            "where from_id = ? or to_id = ? order by type, from_id, to_id",
-            [golden_id, golden_id],
+            "state",
+            "select state, since::varchar, until::varchar, event, source, source_key from t where golden_id = ? "
+            "order by since nulls first",
+            [golden_id],
         )
-        return [dict(zip(("from_id", "type", "to_id", "since", "until", "source"), row, strict=True)) for row in rows]
+        return [
+            dict(zip(("state", "since", "until", "event", "source", "source_key"), row, strict=True)) for row in rows
+        ]
+
+    def _state(self, entity: str, golden_id: str, as_of: date) -> str | None:
+        """The state on a day, None where the states do not tell."""
+        for one in self._states(entity, golden_id):
+            if _in_force(one, as_of):
+                return str(one["state"])
+        return None
 
     def _lineage(self) -> list[Path]:
         """The folders of this release and of all before it, oldest first."""
@@ -235,6 +288,14 @@ def _holds(value: Document, as_of: date | None) -> bool:
         return value["valid_to"] is None
     started = value["valid_from"] is None or value["valid_from"] <= as_of
     return started and (value["valid_to"] is None or as_of < value["valid_to"])
+
+
+def _in_force(dated: Document, as_of: date | None) -> bool:
+    """Whether something with `since` and `until` held on a day; without a day everything counts."""
+    if as_of is None:
+        return True
+    day = as_of.isoformat()
+    return (dated["since"] is None or dated["since"] <= day) and (dated["until"] is None or day < dated["until"])
 
 
 def _shown(value: Document) -> Document:

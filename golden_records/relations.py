@@ -1,11 +1,10 @@
-"""Dated relations between golden records of one entity type: who succeeded whom.
+"""Dated relations between golden records, of one entity type or of two.
 
-Reads: standard, member, golden_number, golden. Writes: relation.
+Reads: standard, past, crosswalk, named_<field>; crosswalk of the entity types referred to. Writes: relation, finding.
 
-A succession is declared in `entity.toml`: a golden record that began (`later`) and one that was last seen
-before (`earlier`) agree in the columns `same`, as the one was when it began and the other when it ended.
-Each succeeds and is succeeded once at most: the smallest gap is served first, then the smallest ids.
-A renaming or recoding is no relation: it is the history of one golden record.
+A relation holds from the first day on which a record said so until the last version that did was replaced or
+withdrawn. It names records, not ids, until the ids of both sides are known, so it survives the merge or split of
+either end. What earlier releases said plays no part: the versions of the records are kept.
 """
 
 from __future__ import annotations
@@ -13,79 +12,99 @@ from __future__ import annotations
 import duckdb
 
 from golden_records.sql import run
-from rules.model import EntityRules, SuccessionRule
+from golden_records.succession import succeed
+from rules.columns import quote
+from rules.model import EntityRules, RelationRule
 
-UNCONTENDED = """
-insert into succession
-select from_id, to_id from successor
-where from_id in (select from_id from successor group by from_id having count(*) = 1)
-  and to_id in (select to_id from successor group by to_id having count(*) = 1)
-"""
-CONTENDED = """
-select from_id, to_id from successor
-where from_id not in (select from_id from succession) and to_id not in (select to_id from succession)
-order by gap, from_id, to_id
-"""
+CIRCLE = "relation_circle"
 
 
 def relate(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
     """Write every relation that the rules of the entity type in the current schema declare."""
     run(con, "relations")
-    for rule in rules.entity.succession:
-        con.execute(successor_sql(rule))
-        con.execute("create or replace temp table succession (from_id varchar, to_id varchar)")
-        con.execute(UNCONTENDED)
-        _serve(con)
-        con.execute(
-            "insert into relation select from_id, $type, to_id, s.since, null, s.source "
-            "from succession join successor s using (from_id, to_id)",
-            {"type": rule.type},
-        )
+    con.execute("delete from finding where rule = $rule", {"rule": CIRCLE})
+    succeed(con, rules)
+    for rule in rules.entity.relations:
+        sql = pair_sql(rule) if rule.field is None else reference_sql(rules, rule)
+        con.execute(f"insert into relation {sql}", {"type": rule.type})
+        if rule.acyclic:
+            _find_circles(con, rule)
 
 
-def successor_sql(rule: SuccessionRule) -> str:
-    """SQL for `successor`: one row per pair that could be a succession, with the days between the two."""
-    keys = ", ".join(f"({key}) as k{position}" for position, key in enumerate(rule.same))
-    known = " and ".join(f"k{position} is not null" for position in range(len(rule.same)))
-    agree = " and ".join(f"a.k{position} = b.k{position}" for position in range(len(rule.same)))
+def reference_sql(rules: EntityRules, rule: RelationRule) -> str:
+    """SQL of the relations to the golden records that a reference field names."""
+    field = str(rule.field)
+    target = quote(str(rules.entity.fields[field].options["entity"]))
     return f"""
-create or replace temp table successor as
-with keyed as (
-    select m.g, k.* exclude (ordinal)
-    from (select ordinal, source, observed_on, {keys} from standard) k
-    join member m using (ordinal)
-    where {known}
-), one as (
-    select n.g, e.golden_id, e.valid_from, e.last_seen, ({rule.earlier}) as ended, ({rule.later}) as began
-    from golden e join golden_number n using (golden_id)
-), a as (
-    select distinct one.golden_id, one.valid_from, keyed.* exclude (g, observed_on)
-    from one join keyed on keyed.g = one.g and keyed.observed_on = one.valid_from
-    where one.began
-), b as (
-    select distinct one.golden_id, one.last_seen, keyed.* exclude (g, source, observed_on)
-    from one join keyed on keyed.g = one.g and keyed.observed_on = one.last_seen
-    where one.ended
+with said as (
+    select source, source_key, unnest({quote(field + "__keys")}) as item, {rule.since or "since"} as since, until
+    from evidence
+    where coalesce(({rule.when}), false)
+), meant as (
+    select s.*, coalesce(n.name, s.item) as name from said s left join {quote("named_" + field)} n using (item)
+), other as (
+    select source || '/' || source_key as name, arg_max(golden_id, (until is null, since_release)) as golden_id,
+           case when count(*) = count(until) then max(until) end as ended
+    from {target}.crosswalk
+    group by 1
 )
-select a.golden_id as from_id, b.golden_id as to_id, a.valid_from as since, min(a.source) as source,
-       a.valid_from - b.last_seen as gap
+select h.golden_id, $type, o.golden_id, min(m.since) as since,
+       case when count(*) = count(coalesce(m.until, o.ended)) then max(coalesce(m.until, o.ended)) end as until,
+       arg_min(m.source, (m.since, m.source, m.source_key)), arg_min(m.source_key, (m.since, m.source, m.source_key))
+from meant m
+join holder h on h.source = m.source and h.source_key = m.source_key
+join other o on o.name = m.name
+where h.golden_id <> o.golden_id
+group by h.golden_id, o.golden_id"""
+
+
+def pair_sql(rule: RelationRule) -> str:
+    """SQL of the relations between records of one entity type that agree in keys, on days on which both did."""
+
+    def side(keys: tuple[str, ...], when: str, since: str) -> str:
+        named = "".join(f", ({key}) as k{i}" for i, key in enumerate(keys))
+        known = "".join(f" and ({key}) is not null" for key in keys)
+        return f"""
+    select h.golden_id, e.*
+    from (
+        select source, source_key, {since} as since, until{named}
+        from evidence where coalesce(({when}), false){known}
+    ) as e
+    join holder h using (source, source_key)"""
+
+    agree = " and ".join(f"a.k{i} = b.k{i}" for i in range(len(rule.keys)))
+    never = "date '9999-12-31'"
+    return f"""
+with a as ({side(rule.keys, rule.when, rule.since or "since")}
+), b as ({side(rule.to_keys or rule.keys, rule.to_when, "since")}
+)
+select a.golden_id, $type, b.golden_id, min(a.since) as since,
+       case when bool_or(a.until is null and b.until is null) then null else max(least(a.until, b.until)) end as until,
+       arg_min(a.source, (a.since, a.source, a.source_key)), arg_min(a.source_key, (a.since, a.source, a.source_key))
 from a join b on {agree}
-where a.valid_from > b.last_seen and a.valid_from <= b.last_seen + {int(rule.within_days)}
-  and a.golden_id <> b.golden_id
-group by a.golden_id, b.golden_id, a.valid_from, b.last_seen
-"""
+where a.golden_id <> b.golden_id
+  and a.since < coalesce(b.until, {never}) and b.since < coalesce(a.until, {never})
+group by a.golden_id, b.golden_id"""
 
 
-def _serve(con: duckdb.DuckDBPyConnection) -> None:
-    """Settle the contended successions one to one."""
-    served: dict[str, str] = {}
-    taken: set[str] = set()
-    for from_id, to_id in con.execute(CONTENDED).fetchall():
-        if from_id not in served and to_id not in taken:
-            served[from_id] = to_id
-            taken.add(to_id)
-    if served:
+def _find_circles(con: duckdb.DuckDBPyConnection, rule: RelationRule) -> None:
+    """Find the relations of one type that run in a circle, by peeling off what begins or ends a chain."""
+    con.execute(
+        "create or replace temp table chain as select from_id, to_id, source, source_key from relation "
+        "where type = $type and until is null",
+        {"type": rule.type},
+    )
+    left = -1
+    while left:
         con.execute(
-            "insert into succession select unnest($begun), unnest($ended)",
-            {"begun": list(served), "ended": list(served.values())},
+            "create or replace temp table chain as select * from chain "
+            "where from_id in (select to_id from chain) and to_id in (select from_id from chain)"
         )
+        before, left = left, int(con.execute("select count(*) from chain").fetchall()[0][0])
+        if left == before:
+            break
+    con.execute(
+        "insert into finding select distinct s.record_id, null, null, $field, $rule, 'warn', $type "
+        "from chain c join standard s using (source, source_key)",
+        {"rule": CIRCLE, "type": rule.type, "field": rule.field},
+    )

@@ -52,7 +52,8 @@ TABLES = {
     "provenance": "select * exclude (g) from provenance order by golden_id, field, valid_from, source, source_key",
     "crosswalk": "select * from crosswalk order by golden_id, source, source_key, since_release",
     "redirect": "select * from redirect order by golden_id",
-    "relation": "select * from relation order by from_id, type, to_id",
+    "relation": "select * from relation order by from_id, type, to_id, since",
+    "state": "select * from state order by golden_id, since nulls first",
     "change": "select * from change order by seq",
 }
 
@@ -206,7 +207,7 @@ def rollback(ws: Workspace, release: int, as_of: date) -> int:
         for name, state in earlier.entities.items():
             con = duckdb.connect()
             then = ws.releases / str(release) / name
-            for table in ("golden", "provenance", "relation"):
+            for table in ("golden", "provenance", "relation", "state"):
                 shutil.copyfile(then / f"{table}.parquet", folder / name / f"{table}.parquet")
             _view(con, "golden", then / "golden.parquet")
             for table in ("golden", "crosswalk", "redirect"):

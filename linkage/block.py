@@ -1,9 +1,10 @@
 """Finds the pairs worth comparing, and refuses before running when there would be too many.
 
-Reads: standard, frequency. Writes: block, pair_count, candidate_total, pair.
+Reads: standard, frequency. Writes: block, block_<i>, pair_count, candidate_total, pair.
 
 Every blocking rule becomes one BIGINT column of `block` (a hash of its keys, null where a key is null or
-where the block was a hub when the frequencies were frozen), so that the joins compare machine words.
+where the block was a hub when the frequencies were frozen), so that the joins compare machine words. A rule
+with `each` puts a record into several blocks and has a table `block_<i>` of its own.
 A pair belongs to the first rule that makes it; it is ordered by the records' ordinals.
 """
 
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from linkage.frequencies import block_text, hub_name
+from linkage.frequencies import block_keys, block_source, block_text, hub_name
 from linkage.frequencies import total as frozen_total
 from linkage.sql import number, rows
 from rules.columns import field_columns
@@ -41,34 +42,60 @@ def block(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> list[RulePairs]
     """
     entity = rules.entity
     con.execute(f"create or replace table block as {block_sql(entity)}")
+    for i, rule in enumerate(entity.blocking):
+        if rule.each:
+            con.execute(f"create or replace table block_{i} as {each_sql(rule)}")
     estimates = _estimate(con, entity)
     _refuse_above_budget(con, entity, estimates)
     con.execute("create or replace table pair (join_key_l bigint, join_key_r bigint, match_key varchar)")
     for i in range(len(entity.blocking)):
-        con.execute(f"insert into pair {pairs_sql(i)}")
+        con.execute(f"insert into pair {pairs_sql(entity, i)}")
     con.execute("create or replace table candidate_total as select count(*) as pairs from pair")
     return estimates
 
 
 def block_sql(entity: Entity) -> str:
-    """SQL of `block`: a record's ordinal and its block under every rule."""
-    columns = ""
-    for i, rule in enumerate(entity.blocking):
-        hashed = f"cast(hash({block_text(rule)}) >> 1 as bigint)"
-        hubs = f"select cast(hash(value) >> 1 as bigint) from frequency where kind = 'hub' and name = {_name(rule)}"
-        known = " and ".join(f"({key}) is not null" for key in rule.keys)
-        spared = f" and {hashed} not in ({hubs})" if rule.cap is not None else ""
-        columns += f",\n  case when {known}{spared} then {hashed} end as block_{i}"
+    """SQL of `block`: a record's ordinal and its block under every rule that gives it one."""
+    columns = "".join(
+        f",\n  {hashed_sql(rule)} as block_{i}" for i, rule in enumerate(entity.blocking) if not rule.each
+    )
     return f"select ordinal{columns}\nfrom standard"
 
 
-def pairs_sql(i: int) -> str:
-    """SQL of the pairs that rule `i` makes and no earlier rule does."""
-    earlier = " or ".join(f"coalesce(l.block_{j} = r.block_{j}, false)" for j in range(i))
+def each_sql(rule: BlockingRule) -> str:
+    """SQL of `block_<i>`: a record's ordinal and each of its blocks under one rule."""
     return (
-        f"select l.ordinal, r.ordinal, '{i}' from block as l join block as r "
+        f"select * from (select ordinal, {hashed_sql(rule)} as block from {block_source(rule)}) where block is not null"
+    )
+
+
+def hashed_sql(rule: BlockingRule) -> str:
+    """SQL: the block of a record, null where a key is null or the block is a hub."""
+    hashed = f"cast(hash({block_text(rule)}) >> 1 as bigint)"
+    hubs = f"select cast(hash(value) >> 1 as bigint) from frequency where kind = 'hub' and name = {_name(rule)}"
+    known = " and ".join(f"({key}) is not null" for key in block_keys(rule))
+    spared = f" and {hashed} not in ({hubs})" if rule.cap is not None else ""
+    return f"case when {known}{spared} then {hashed} end"
+
+
+def pairs_sql(entity: Entity, i: int) -> str:
+    """SQL of the pairs that rule `i` makes and no earlier rule does."""
+    if entity.blocking[i].each:
+        pairs = (
+            f"select distinct l.ordinal as l, r.ordinal as r from block_{i} as l join block_{i} as r "
+            "on l.block = r.block and l.ordinal < r.ordinal"
+        )
+        return f"select l, r, '{i}' from ({pairs}) {_UNPAIRED}"
+    scalar = [j for j in range(i) if not entity.blocking[j].each]
+    earlier = " or ".join(f"coalesce(l.block_{j} = r.block_{j}, false)" for j in scalar)
+    pairs = (
+        f"select l.ordinal as l, r.ordinal as r, '{i}' from block as l join block as r "
         f"on l.block_{i} = r.block_{i} and l.ordinal < r.ordinal" + (f" where not ({earlier})" if earlier else "")
     )
+    return pairs if len(scalar) == i else f"select * from ({pairs}) {_UNPAIRED}"
+
+
+_UNPAIRED = "where not exists (select 1 from pair as p where p.join_key_l = l and p.join_key_r = r)"
 
 
 def _estimate(con: duckdb.DuckDBPyConnection, entity: Entity) -> list[RulePairs]:
@@ -76,7 +103,7 @@ def _estimate(con: duckdb.DuckDBPyConnection, entity: Entity) -> list[RulePairs]
     for i, rule in enumerate(entity.blocking):
         con.execute(
             f"insert into pair_count select {_name(rule)}, coalesce(sum(n * (n - 1) // 2), 0) from "
-            f"(select count(*)::hugeint as n from block where block_{i} is not null group by block_{i})"
+            f"(select count(*)::hugeint as n from {_blocks(rule, i)} where block_{i} is not null group by block_{i})"
         )
     found = dict(con.execute("select rule, pairs from pair_count").fetchall())
     return [RulePairs(hub_name(rule), int(found[hub_name(rule)])) for rule in entity.blocking]
@@ -92,8 +119,8 @@ def _refuse_above_budget(con: duckdb.DuckDBPyConnection, entity: Entity, estimat
     rule = entity.blocking[worst]
     largest = rows(
         con,
-        f"select any_value({block_text(rule)} order by ordinal), count(*) from standard join block using (ordinal) "
-        f"where block_{worst} is not null group by block_{worst} order by 2 desc, 1 limit {SHOWN}",
+        f"select any_value({block_text(rule)} order by ordinal), count(*) from {block_source(rule)} "
+        f"where {hashed_sql(rule)} is not null group by {hashed_sql(rule)} order by 2 desc, 1 limit {SHOWN}",
     )
     blocks = "; ".join(f"{_masked(entity, rule, str(text))} ({count} records)" for text, count in largest)
     raise RefusedError(
@@ -101,6 +128,10 @@ def _refuse_above_budget(con: duckdb.DuckDBPyConnection, entity: Entity, estimat
         f"({entity.matching.budget:g} per record). Rule {estimates[worst].rule!r} makes {estimates[worst].pairs:,}; "
         f"its largest blocks are {blocks}. Give the rule a lower `cap` or another key in entity.toml"
     )
+
+
+def _blocks(rule: BlockingRule, i: int) -> str:
+    return f"(select ordinal, block as block_{i} from block_{i})" if rule.each else "block"
 
 
 def _name(rule: BlockingRule) -> str:
@@ -112,5 +143,5 @@ def _masked(entity: Entity, rule: BlockingRule, text: str) -> str:
     owner = {
         column: KINDS[field.kind] for name, field in entity.fields.items() for column in field_columns(name, field.kind)
     }
-    values = zip(rule.keys, text.split("\x1f"), strict=True)
+    values = zip(block_keys(rule), text.split("\x1f"), strict=True)
     return " + ".join(owner[key].mask(value) if key in owner else f"{value[:1]}***" for key, value in values)

@@ -27,6 +27,7 @@ from rules.model import BlockingRule, Entity, EntityRules
 
 FILE = "frequencies.parquet"
 UNIT = "chr(31)"
+ITEM = "each__item"
 
 
 def path_of(rules: EntityRules) -> Path:
@@ -78,13 +79,23 @@ def total(con: duckdb.DuckDBPyConnection) -> int:
 
 def hub_name(rule: BlockingRule) -> str:
     """What the blocks of a rule are filed under: its keys, so that a changed rule has no old hubs."""
-    return " + ".join(rule.keys)
+    return " + ".join([*rule.keys, *([f"each {rule.each}"] if rule.each else [])])
+
+
+def block_keys(rule: BlockingRule) -> tuple[str, ...]:
+    """SQL expressions over `block_source`: what the records of a block are equal in."""
+    return (*rule.keys, ITEM) if rule.each else rule.keys
+
+
+def block_source(rule: BlockingRule) -> str:
+    """SQL: the relation that a rule blocks: `standard`, or each of its records once for each element of a list."""
+    return f"(select *, unnest(list_distinct({rule.each})) as {ITEM} from standard)" if rule.each else "standard"
 
 
 def block_text(rule: BlockingRule) -> str:
     """SQL: the keys of a rule as one text, null where a key is null."""
-    keys = ", ".join(f"cast({key} as varchar)" for key in rule.keys)
-    known = " and ".join(f"({key}) is not null" for key in rule.keys)
+    keys = ", ".join(f"cast({key} as varchar)" for key in block_keys(rule))
+    known = " and ".join(f"({key}) is not null" for key in block_keys(rule))
     return f"case when {known} then concat_ws({UNIT}, {keys}) end"
 
 
@@ -100,10 +111,10 @@ def frequency_sql(entity: Entity) -> str:
         )
     for rule in entity.blocking:
         if rule.cap is not None:
-            name, text = literal(hub_name(rule)), block_text(rule)
-            parts.append(f"select 'total', {name}, '', count({text}) from standard")
+            name, text, source = literal(hub_name(rule)), block_text(rule), block_source(rule)
+            parts.append(f"select 'total', {name}, '', count({text}) from {source}")
             parts.append(
-                f"select 'hub', {name}, {text}, count(*) from standard where {text} is not null "
+                f"select 'hub', {name}, {text}, count(*) from {source} where {text} is not null "
                 f"group by all having count(*) > {rule.cap}"
             )
     return "\nunion all ".join(parts)

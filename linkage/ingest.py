@@ -133,6 +133,29 @@ def rejects(con: duckdb.DuckDBPyConnection, batch_id: int | None = None) -> list
     ).fetchall()
 
 
+def findings(
+    con: duckdb.DuckDBPyConnection, rules: EntityRules, rule: str | None = None, limit: int = -1
+) -> list[dict[str, object]]:
+    """What is wrong in records: records by field and rule, or for one rule the rows, by source key and line."""
+    prepare(con, rules)
+    if rule is None:
+        told = con.execute(
+            "select field, rule, severity, count(*) from finding group by all order by 4 desc, 1, 2"
+        ).fetchall()
+        return [dict(zip(("field", "rule", "severity", "records"), row, strict=True)) for row in told]
+    known = "select record_id, source, source_key, batch_id, line from record union all "
+    known += "select record_id, source, source_key, batch_id, line from grouped_record"
+    told = con.execute(
+        f"select f.field, f.severity, f.detail, r.source, r.source_key, b.file_name, coalesce(r.line, f.line) "
+        f"from finding as f left join ({known}) as r using (record_id) "
+        "left join batch as b on b.batch_id = coalesce(r.batch_id, f.batch_id) where f.rule = ? "
+        "order by r.source, r.source_key, f.line, f.field limit ?",
+        [rule, 2**62 if limit < 0 else limit],
+    ).fetchall()
+    names = ("field", "severity", "detail", "source", "source_key", "file", "line")
+    return [dict(zip(names, row, strict=True)) for row in told]
+
+
 def disk_needed(path: Path) -> int:
     """Bytes that loading `path` may take: its landed copy and about as much again in the work database."""
     return 2 * path.stat().st_size
@@ -142,10 +165,11 @@ def prepare(con: duckdb.DuckDBPyConnection, entity: EntityRules) -> None:
     """Make the tables that files land in, in the schema of the entity type."""
     use_entity(con, entity.name)
     fields = "".join(f", {quote(name)} varchar" for name in entity.entity.fields)
-    con.execute(
-        "create table if not exists record (record_id bigint, source varchar, source_key varchar, "
-        f"batch_id integer, observed_on date, row_hash varchar, line bigint, dup_group varchar{fields})"
-    )
+    for table in ("record", "grouped_record"):
+        con.execute(
+            f"create table if not exists {table} (record_id bigint, source varchar, source_key varchar, "
+            f"batch_id integer, observed_on date, row_hash varchar, line bigint, dup_group varchar{fields})"
+        )
     sql.run(con, "landing")
 
 

@@ -25,6 +25,7 @@ from linkage.cluster import ClusterCounts, SourceRecord, cluster
 from linkage.decisions import DecisionStore, Waiting
 from linkage.frequencies import path_of
 from linkage.progress import SILENT, Reporter
+from linkage.references import group
 from linkage.score import score
 from linkage.splink_model import level_labels
 from linkage.sql import number
@@ -79,6 +80,7 @@ def link(
         if one.weights is None:
             raise RefusedError(f"{one.name} has no trained weights; run 'shuyuan train {one.name}' first")
         con.execute("delete from main.linked where entity = ?", [one.name])
+        _refuse_unlinked(con, rules, one, as_of)
         reports.append(_link_one(con, rules, one, decisions, as_of, reporter))
         said = [one.name, fingerprint(con, rules, one, decisions, as_of), as_of]
         con.execute("insert into main.linked values (?, ?, ?)", said)
@@ -92,26 +94,34 @@ def chosen(con: duckdb.DuckDBPyConnection, rules: Rules, only: Iterable[str] = (
     unknown = [name for name in named if name not in rules.entities]
     if unknown:
         raise NotFoundError(f"no entity type {unknown[0]!r}; the rules have {', '.join(rules.entities)}")
-    found = []
-    for one in rules.entities.values():
-        ingest.prepare(con, one)
-        if (not named or one.name in named) and number(con, "select count(*) from batch"):
-            found.append(one)
+    found = [one for one in chosen_with_records(con, rules) if not named or one.name in named]
     missing = [name for name in named if name not in {one.name for one in found}]
     if missing or not found:
         raise NotFoundError(f"no records of {', '.join(missing) or 'any entity type'}; run 'shuyuan load' first")
     return found
 
 
+def chosen_with_records(con: duckdb.DuckDBPyConnection, rules: Rules) -> list[EntityRules]:
+    """The entity types for which something was loaded, or whose sources are made of such a one's records."""
+    found: dict[str, EntityRules] = {}
+    for one in rules.entities.values():
+        ingest.prepare(con, one)
+        made_of = {source.grouped.entity for source in one.sources.sources.values() if source.grouped}
+        if number(con, "select count(*) from batch") or made_of & found.keys():
+            found[one.name] = one
+    return list(found.values())
+
+
 def fingerprint(
     con: duckdb.DuckDBPyConnection, rules: Rules, one: EntityRules, decisions: DecisionStore, as_of: date
 ) -> str:
     """One hash over everything the clusters of an entity type are a function of."""
-    use_entity(con, one.name)
+    behind = [fingerprint(con, rules, rules.entities[name], decisions, as_of) for name in sorted(one.needs)]
+    ingest.prepare(con, one)
     files = con.execute("select source, sha256, observed_on::varchar from batch order by all").fetchall()
     path = path_of(one)
     frozen = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
-    said = [rules.sha256, frozen, str(as_of), decisions.last_id(), [list(row) for row in files]]
+    said = [rules.sha256, frozen, str(as_of), decisions.last_id(), [list(row) for row in files], behind]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
@@ -139,6 +149,14 @@ def linked(con: duckdb.DuckDBPyConnection, rules: Rules, decisions: DecisionStor
     if len(days) > 1:
         raise RefusedError(f"entity types were linked as of different days ({days[0]}, {days[-1]}); run 'shuyuan link'")
     return loaded, days[0]
+
+
+def _refuse_unlinked(con: duckdb.DuckDBPyConnection, rules: Rules, one: EntityRules, as_of: date) -> None:
+    """Refuse to link what refers to an entity type that has records and was not linked as of the same day."""
+    days = dict(con.execute("select entity, as_of from main.linked").fetchall())
+    for other in chosen_with_records(con, rules):
+        if other.name in one.needs and days.get(other.name) != as_of:
+            raise RefusedError(f"{one.name} refers to {other.name}, which is not linked as of {as_of}; link both")
 
 
 def disk_needed(con: duckdb.DuckDBPyConnection, entities: Iterable[EntityRules]) -> int:
@@ -169,7 +187,8 @@ def _link_one(
         seconds[name] = round(time.perf_counter() - began, 2)
 
     with step("standardize"):
-        standardize(con, one, rules.folder, as_of)
+        group(con, one, rules.entities)
+        standardize(con, one, rules.folder, as_of, rules.entities)
         frequencies.load(con, one)
     with step("block"):
         estimates = block(con, one)

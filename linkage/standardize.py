@@ -1,24 +1,28 @@
 """Cleans the current records and derives their key columns.
 
-Reads: current_record, reference tables. Writes: value_<field>, standard, finding (those of records).
+Reads: current_record, version, reference tables. Writes: value_<field>, standard, past, finding (those of records).
 
 Every field is parsed once per *distinct* text, so a phone number that stands in a million rows costs one
 parse. A value with a finding of severity `error` does not count: value and key are null in `standard`, while
 the kind's other columns keep what evidence is left in it (15 sound digits of a number that a spreadsheet
 damaged). A record that fails a check of severity `error` is quarantined: it stays landed and reported, but
 is absent from `standard`.
+
+`past` has the columns of `standard` for the versions that counted before, each with `since` and `until`: nothing is
+matched by them, but what a relation or an event said on a day in the past is read there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
 import duckdb
 
+from linkage import references
 from linkage.sql import execute, number, run
-from rules.columns import quote
+from rules.columns import FIXED, quote
 from rules.kinds import KINDS
 from rules.kinds.base import literal
 from rules.loader import reference_path
@@ -27,14 +31,30 @@ from rules.model import Entity, EntityRules
 BLANK = literal(" \t\r\n\u3000\u00a0\ufeff")
 
 
-def standardize(con: duckdb.DuckDBPyConnection, rules: EntityRules, rules_folder: Path, as_of: date) -> None:
-    """Build `standard` and the findings of records from `current_record`, as seen on `as_of`."""
+def standardize(
+    con: duckdb.DuckDBPyConnection,
+    rules: EntityRules,
+    rules_folder: Path,
+    as_of: date,
+    others: Mapping[str, EntityRules] | None = None,
+) -> None:
+    """Build `standard` and the findings of records from `current_record`, as seen on `as_of`.
+
+    References mean what the entity types in `others` were linked to.
+    """
     entity = rules.entity
     load_references(con, entity, rules_folder)
     run(con, "arrival")
-    for field in entity.fields:
-        execute(con, value_sql(entity, field), as_of=as_of)
-    con.execute(f"create or replace table staged as {staged_sql(entity)}")
+    con.execute(f"create or replace table past_arrival as {past_arrival_sql(con)}")
+    for field, rule in entity.fields.items():
+        said = references.delivered_sql(entity, rules.sources, field)
+        execute(con, value_sql(entity, field, said), as_of=as_of)
+        target = (others or {}).get(str(rule.options.get("entity", "")))
+        if target is not None:
+            load_references(con, target.entity, rules_folder)
+            references.resolve(con, entity, field, target, as_of)
+    con.execute(f"create or replace table staged as {staged_sql(rules)}")
+    con.execute(f"create or replace table past as {past_sql(rules)}")
     con.execute(f"create or replace table check_finding as {check_findings_sql(entity)}")
     if number(con, "select count(*) from check_finding where severity = 'error'"):
         run(con, "quarantine")
@@ -44,10 +64,11 @@ def standardize(con: duckdb.DuckDBPyConnection, rules: EntityRules, rules_folder
         con.execute("alter table staged rename to standard")
         con.execute("delete from finding where record_id is not null")
         for field in entity.fields:
-            con.execute(f"insert into finding {value_findings_sql(entity, field)}")
+            con.execute(f"insert into finding {value_findings_sql(rules, field)}")
         con.execute("insert into finding select record_id, null, null, field, rule, severity, null from check_finding")
         con.execute("drop table check_finding")
         con.execute("drop table arrival")
+        con.execute("drop table past_arrival")
         con.commit()
     except BaseException:
         con.rollback()
@@ -90,8 +111,31 @@ def trimmed(column: str) -> str:
     return f"nullif(trim({column}, {BLANK}), '')"
 
 
-def value_sql(entity: Entity, field: str) -> str:
-    """SQL that makes `value_<field>`: a distinct raw text and what its kind makes of it."""
+def past_arrival_sql(con: duckdb.DuckDBPyConnection) -> str:
+    """SQL of the versions that counted once: ranked behind those of `arrival`, with the days on which they did."""
+    several = "select source, source_key from record group by all having count(*) > 1"
+    if not references.has_table(con, current_schema(con), "observation"):
+        return "select *, null::date as since, null::date as until from arrival where false"
+    gone = "select source, source_key from observation where op = 'delete'"
+    return f"""
+    select (select count(*) from arrival) - 1 + row_number() over (order by r.source, r.source_key, v.since, r.row_hash)
+             as ordinal, r.*, v.since, v.until
+    from version as v join record as r using (record_id)
+    where (r.source, r.source_key) in ({several} union {gone})
+      and record_id not in (select record_id from arrival) and v.until is not null"""
+
+
+def current_schema(con: duckdb.DuckDBPyConnection) -> str:
+    """The schema that unqualified names mean."""
+    return str(con.execute("select current_schema()").fetchall()[0][0])
+
+
+def value_sql(entity: Entity, field: str, said: str | None = None) -> str:
+    """SQL that makes `value_<field>`: a distinct raw text and what its kind makes of it.
+
+    `said` is the SQL of the text where that is not the field as it was delivered.
+    """
+    text = trimmed(said or quote(field))
     rule = entity.fields[field]
     kind = KINDS[rule.kind]
     codes = [code for code, finding in kind.findings.items() if finding.severity == "error"]
@@ -101,7 +145,9 @@ def value_sql(entity: Entity, field: str) -> str:
     kept += "".join(f", {quote(name)}" for name in kind.columns)
     return f"""create or replace table {quote("value_" + field)} as
 with raw as materialized (
-  select distinct {trimmed(quote(field))} as raw from arrival where {trimmed(quote(field))} is not null
+  select distinct {text} as raw from arrival where {text} is not null
+  union
+  select {text} from past_arrival where {text} is not null
 ), parsed as (
   {kind.parse("raw", rule.options)}
 )
@@ -111,23 +157,30 @@ select raw, {kept},
 from parsed"""
 
 
-def staged_sql(entity: Entity) -> str:
+def staged_sql(rules: EntityRules, arrival: str = "arrival", also: tuple[str, ...] = ()) -> str:
     """SQL of `standard` before quarantine: arrival joined with its parsed values, then what is derived."""
-    fixed = ", ".join(
-        f"a.{name}" for name in ("record_id", "ordinal", "source", "source_key", "row_hash", "observed_on", "dup_group")
-    )
+    entity = rules.entity
+    fixed = ", ".join(f"a.{name}" for name in (*FIXED, *also))
     columns = "".join(f",\n  {column}" for field in entity.fields for column in _field_columns(entity, field))
     joins = "".join(
         f"\nleft join {quote('value_' + field)} as {quote('v_' + field)}"
-        f" on {quote('v_' + field)}.raw = {trimmed('a.' + quote(field))}"
+        f" on {quote('v_' + field)}.raw = {trimmed(_delivered(rules, field))}"
         for field in entity.fields
     )
     derived = "".join(f", ({sql}) as {quote(name)}" for name, sql in entity.derive.items())
-    return f"select *{derived} from (select {fixed}{columns}\nfrom arrival as a{joins})"
+    return f"select *{derived} from (select {fixed}{columns}\nfrom {arrival} as a{joins})"
 
 
-def value_findings_sql(entity: Entity, field: str) -> str:
+def past_sql(rules: EntityRules) -> str:
+    """SQL of `past`: what `staged` is for the present; what would be quarantined is left out."""
+    refused = [f"coalesce(({check.when}), false)" for check in rules.entity.checks if check.severity == "error"]
+    kept = "".join(f" and not {when}" for when in refused)
+    return f"select * from ({staged_sql(rules, 'past_arrival', ('since', 'until'))}) where true{kept}"
+
+
+def value_findings_sql(rules: EntityRules, field: str) -> str:
     """SQL of the findings that values of `field` raise, one row per record and code."""
+    entity = rules.entity
     findings = KINDS[entity.fields[field].kind].findings
     severity = "".join(f" when {literal(code)} then {literal(finding.severity)}" for code, finding in findings.items())
     if not severity:
@@ -135,7 +188,7 @@ def value_findings_sql(entity: Entity, field: str) -> str:
     return f"""select a.record_id, null, null, {literal(field)}, f.code, case f.code{severity} end, null
 from arrival as a
 join (select raw, unnest(findings) as code from {quote("value_" + field)}) as f
-  on f.raw = {trimmed("a." + quote(field))}"""
+  on f.raw = {trimmed(_delivered(rules, field))}"""
 
 
 def check_findings_sql(entity: Entity) -> str:
@@ -147,6 +200,12 @@ def check_findings_sql(entity: Entity) -> str:
     ]
     empty = "select null::bigint as record_id, null::varchar as field, null::varchar as rule, null::varchar as severity"
     return " union all ".join([f"{empty} where false", *parts])
+
+
+def _delivered(rules: EntityRules, field: str) -> str:
+    """SQL: the text of a field of relation `a`; a reference says whose keys it holds."""
+    said = references.delivered_sql(rules.entity, rules.sources, field)
+    return f"a.{said}" if said == quote(field) else said.replace(quote(field), f"a.{quote(field)}")
 
 
 def _field_columns(entity: Entity, field: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import sqlglot
@@ -40,9 +41,16 @@ def within(rules: EntityRules) -> list[Problem]:
 
 
 def across(entities: Mapping[str, EntityRules]) -> list[Problem]:
-    """The problems between entity folders: two entity types with one id prefix."""
+    """The problems between entity folders: one id prefix for two, references that point nowhere or in a circle."""
     seen: dict[str, str] = {}
-    problems = []
+    problems = [problem for rules in entities.values() for problem in _references(rules, entities)]
+    try:
+        TopologicalSorter({name: rules.needs & entities.keys() for name, rules in entities.items()}).prepare()
+    except CycleError as error:
+        circle = " -> ".join(error.args[1])
+        problems.append(
+            Problem(f"{error.args[1][0]}/entity.toml", "fields", f"entity types refer in a circle: {circle}")
+        )
     for name, rules in entities.items():
         prefix = rules.entity.prefix
         if prefix in seen:
@@ -50,6 +58,37 @@ def across(entities: Mapping[str, EntityRules]) -> list[Problem]:
             problems.append(Problem(f"{name}/entity.toml", "prefix", message))
         seen.setdefault(prefix, name)
     return problems
+
+
+def _references(rules: EntityRules, entities: Mapping[str, EntityRules]) -> Iterator[Problem]:
+    """What a folder says of other folders: reference fields, what their keys are, sources made of others' records."""
+    for name, field in rules.entity.fields.items():
+        if field.kind in KINDS and "entity" in KINDS[field.kind].options:
+            key = f"fields.{name}.options.entity"
+            yield from _known(f"{rules.name}/entity.toml", key, [str(field.options.get("entity", ""))], entities)
+    for source, declared in rules.sources.sources.items():
+        where = f"sources.{source}"
+        for name, refers in declared.refers.items():
+            target = entities.get(str(rules.entity.fields[name].options.get("entity", "")))
+            if target is None:
+                continue
+            file, key = f"{rules.name}/sources.toml", f"{where}.refers.{name}"
+            if (refers.source is None) == (refers.field is None):
+                yield Problem(file, key, "needs either `source` or `field`: what are the keys in this column?")
+            elif refers.source is not None:
+                yield from _known(file, key, [refers.source], target.sources.sources, "source")
+            else:
+                identifiers = [n for n, f in target.entity.fields.items() if f.identifier]
+                yield from _known(file, key, [str(refers.field)], identifiers, "identifier field")
+        if declared.grouped is not None:
+            file, key = f"{rules.name}/sources.toml", f"{where}.grouped"
+            yield from _known(file, f"{key}.entity", [declared.grouped.entity], entities, "entity type")
+            owner = entities.get(declared.grouped.entity)
+            if owner is not None:
+                yield from _known(file, f"{key}.source", [declared.grouped.source], owner.sources.sources, "source")
+                delivered = {*owner.entity.fields, "source_key", "observed_on"}
+                for sql in (declared.grouped.by, declared.grouped.where, *declared.grouped.fields.values()):
+                    yield from _sql(file, key, sql, delivered, frozenset())
 
 
 def warnings(rules: Rules) -> list[Problem]:
@@ -102,6 +141,20 @@ def _entity(rules: EntityRules) -> Iterator[Problem]:
         yield from _known(file, f"fields.{name}.alias_of", [rule.alias_of] if rule.alias_of else [], columns)
     for i, exclusive in enumerate(entity.exclusive):
         yield from _known(file, f"exclusive.{i}.column", [exclusive.column], columns)
+    for i, block in enumerate(entity.blocking):
+        if not block.keys and block.each is None:
+            yield Problem(file, f"blocking.{i}", "needs `keys` or `each`: in what are the records of a block equal?")
+    for i, relation in enumerate(entity.relations):
+        if (relation.field is None) == (not relation.keys):
+            yield Problem(file, f"relations.{i}", "needs either `field` or `keys`: what joins the two records?")
+        elif relation.field is not None:
+            refer = [name for name, rule in entity.fields.items() if rule.options.get("entity")]
+            yield from _known(file, f"relations.{i}.field", [relation.field], refer, "reference field")
+        if relation.to_keys and len(relation.to_keys) != len(relation.keys):
+            yield Problem(file, f"relations.{i}.to_keys", "needs as many expressions as `keys`")
+    for i, event in enumerate(entity.lifecycle.events if entity.lifecycle else ()):
+        states = entity.lifecycle.states if entity.lifecycle else {}
+        yield from _known(file, f"lifecycle.events.{i}", [*event.from_, event.to], states, "state")
     for i, comparison in enumerate(entity.comparisons):
         yield from _comparison(file, f"comparisons.{i}", comparison, entity)
     golden = [name for name, rule in entity.fields.items() if rule.golden]
@@ -134,9 +187,17 @@ def _record_sql(entity: Entity, columns: set[str]) -> Iterator[tuple[str, str, s
     for i, rule in enumerate(entity.blocking):
         for sql in rule.keys:
             yield f"blocking.{i}.keys", sql, columns
+        if rule.each is not None:
+            yield f"blocking.{i}.each", rule.each, columns
     for i, keys in enumerate(entity.training.em):
         for sql in keys:
             yield f"training.em.{i}", sql, columns
+    for i, relation in enumerate(entity.relations):
+        for sql in (*relation.keys, *relation.to_keys, relation.when, relation.to_when, relation.since or "null"):
+            yield f"relations.{i}", sql, columns
+    for i, event in enumerate(entity.lifecycle.events if entity.lifecycle else ()):
+        for key, sql in (("when", event.when), ("on", event.on)):
+            yield f"lifecycle.events.{i}.{key}", sql, columns
 
 
 def _pair_sql(entity: Entity, sides: set[str]) -> Iterator[tuple[str, str, set[str]]]:
@@ -167,6 +228,17 @@ def _sources(rules: EntityRules) -> Iterator[Problem]:
     file, fields, sources = f"{rules.folder.name}/sources.toml", rules.entity.fields, rules.sources.sources
     for name, source in sources.items():
         yield from _known(file, f"sources.{name}.columns", source.columns, fields, "field")
+        refer = {n for n, rule in fields.items() if rule.options.get("entity")}
+        yield from _known(file, f"sources.{name}.refers", source.refers, refer, "reference field")
+        if source.grouped is not None:
+            yield from _known(file, f"sources.{name}.grouped.fields", source.grouped.fields, fields, "field")
+        elif not source.key:
+            yield Problem(file, f"sources.{name}.key", "is missing: which column(s) identify a row?")
+        delivered = source.grouped.fields if source.grouped else source.columns
+        for field in sorted(refer & delivered.keys() - source.refers.keys()):
+            yield Problem(
+                file, f"sources.{name}.refers.{field}", "is missing: keys of which source, or which identifier?"
+            )
         if source.derived_from is not None:
             yield from _known(file, f"sources.{name}.derived_from", [source.derived_from], sources, "source")
         if source.period is not None and source.observed_on is None:

@@ -14,6 +14,7 @@ import json
 import shutil
 import tomllib
 from difflib import get_close_matches
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -78,7 +79,23 @@ def _read(folder: Path) -> tuple[Rules | None, list[Problem]]:
     problems += checks.across(entities)
     if problems:
         return None, problems
-    return Rules(folder=folder, entities=entities, sha256=_hash(folder)), []
+    return Rules(folder=folder, entities=in_order(entities), sha256=_hash(folder)), []
+
+
+def in_order(entities: dict[str, EntityRules]) -> dict[str, EntityRules]:
+    """The entity types so that each stands behind those it refers to; else in the order of their names.
+
+    Raises:
+        graphlib.CycleError: they refer to each other in a circle.
+    """
+    graph = TopologicalSorter({name: sorted(rules.needs & entities.keys()) for name, rules in entities.items()})
+    graph.prepare()
+    found: dict[str, EntityRules] = {}
+    while graph.is_active():
+        ready = sorted(graph.get_ready())
+        found |= {name: entities[name] for name in ready}
+        graph.done(*ready)
+    return found
 
 
 def _read_entity(folder: Path, problems: list[Problem]) -> EntityRules | None:

@@ -66,10 +66,12 @@ class BlockingRule(Strict):
     """Records equal in every key are candidate pairs.
 
     keys  SQL expressions over `standard` columns; a null key blocks nothing
+    each  a list-valued SQL expression: a record stands in one block for each of its elements (and the keys)
     cap   blocks of more than this many records (at the time of `train`) are skipped: a hub value
     """
 
-    keys: Annotated[tuple[str, ...], Field(min_length=1)]
+    keys: tuple[str, ...] = ()
+    each: str | None = None
     cap: int | None = Field(default=None, ge=2)
 
 
@@ -159,6 +161,55 @@ class SuccessionRule(Strict):
     within_days: int = 800
 
 
+class RelationRule(Strict):
+    """A dated relation `type` from golden records of this entity type to others; either of two forms.
+
+    field   a reference field: to the golden records that it names, of the entity type in its options
+    keys    within the entity type: from records for which `when` holds to those for which `to_when` holds, where
+            the SQL expressions `keys` of the one equal `to_keys` of the other (by default `keys` again)
+    when    SQL over `standard`, of the records on the from side
+    since   SQL giving a date; by default the day from which the record says so
+    acyclic records whose relations run in a circle (a parent of one's own parent) are a finding
+    """
+
+    type: Name
+    title: Title
+    field: Name | None = None
+    keys: tuple[str, ...] = ()
+    to_keys: tuple[str, ...] = ()
+    when: str = "true"
+    to_when: str = "true"
+    since: str | None = None
+    acyclic: bool = False
+
+
+class EventRule(Strict):
+    """Something that moves an entity from one state to another.
+
+    when  SQL over `standard`: the record tells of the event; `on` gives its day (by default `observed_on`)
+    from_ the states in which it may happen (`from` in the file); elsewhere it is a finding and moves nothing
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    event: Name
+    title: Title
+    when: str
+    on: str = "observed_on"
+    from_: tuple[Name, ...] = Field(alias="from")
+    to: Name
+
+
+class Lifecycle(Strict):
+    """The states of an entity type, the first of them the one it begins in, and the legal transitions."""
+
+    states: dict[Name, Title]
+    events: tuple[EventRule, ...]
+
+    @property
+    def initial(self) -> str:
+        return next(iter(self.states))
+
+
 class Limits(Strict):
     """A plan above one of these shares of current golden records (when over 100 exist) is refused."""
 
@@ -184,6 +235,8 @@ class Entity(Strict):
     training: Training
     survivorship: Survivorship = Survivorship()
     succession: tuple[SuccessionRule, ...] = ()
+    relations: tuple[RelationRule, ...] = ()
+    lifecycle: Lifecycle | None = None
     limits: Limits = Limits()
 
 
@@ -192,6 +245,31 @@ class DeleteMark(Strict):
 
     column: str
     values: tuple[str, ...]
+
+
+class Refers(Strict):
+    """What the keys in a reference field are: source keys of `source`, or values of the identifier `field`."""
+
+    source: Name | None = None
+    field: Name | None = None
+
+    @property
+    def prefix(self) -> str:
+        return f"{self.source}/" if self.source else f"#{self.field}/"
+
+
+class Grouped(Strict):
+    """A source made of another entity type's records: one record for all that share a value.
+
+    entity, source  whose current records; `by` an SQL expression over their fields as delivered, the source key
+    where           which of them; fields are SQL aggregates over the group
+    """
+
+    entity: Name
+    source: Name
+    by: str
+    where: str = "true"
+    fields: dict[Name, str]
 
 
 class Source(Strict):
@@ -205,6 +283,8 @@ class Source(Strict):
                     else a date in the file name, else the day of loading
     duplicate_free  true: no two records of the source are one entity; a list of columns: no two records
                     equal in these columns are (a yearly list is free of duplicates within its year)
+    refers          reference field -> what its keys are
+    grouped         no files: made of another entity type's records (`key`, `columns` and `delivery` fall away)
     period          each value of observed_on is a complete list of that period: what is absent from the
                     next one has ended
     """
@@ -212,9 +292,11 @@ class Source(Strict):
     title: Title
     owner: str
     files: tuple[str, ...] = ()
-    key: Annotated[tuple[str, ...], Field(min_length=1)]
-    columns: dict[Name, str]
-    delivery: Literal["snapshot", "delta"]
+    key: tuple[str, ...] = ()
+    columns: dict[Name, str] = {}
+    refers: dict[Name, Refers] = {}
+    grouped: Grouped | None = None
+    delivery: Literal["snapshot", "delta"] = "delta"
     deleted: DeleteMark | None = None
     observed_on: str | None = None
     duplicate_free: bool | tuple[str, ...] = False
@@ -265,6 +347,13 @@ class EntityRules(Strict):
     @property
     def name(self) -> str:
         return self.entity.entity
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The other entity types whose clusters or records this one is made of."""
+        options = (field.options.get("entity") for field in self.entity.fields.values())
+        grouped = (source.grouped.entity for source in self.sources.sources.values() if source.grouped)
+        return frozenset(str(name) for name in (*options, *grouped) if name) - {self.name}
 
 
 class Rules(Strict):

@@ -28,8 +28,8 @@ def generated(rules: EntityRules) -> Iterator[str]:
     """Every piece of SQL that is made from the rules of an entity type."""
     entity = rules.entity
     yield from (value_sql(entity, field).replace("$as_of", "date '2024-01-01'") for field in entity.fields)
-    yield from (staged_sql(entity), check_findings_sql(entity), block_sql(entity), training_sql(entity))
-    yield from (pairs_sql(i) for i in range(len(entity.blocking)))
+    yield from (staged_sql(rules), check_findings_sql(entity), block_sql(entity), training_sql(entity))
+    yield from (pairs_sql(entity, i) for i in range(len(entity.blocking)))
     yield from (comparable_sql(entity), candidate_pair_sql(entity, "scored"))
     model: dict[str, Any] = build(entity, 0.01)
     for comparison in model["comparisons"]:

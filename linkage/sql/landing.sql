@@ -18,6 +18,27 @@ create table if not exists finding (
   record_id bigint, batch_id integer, line bigint, field varchar, rule varchar, severity varchar, detail varchar
 );
 
+-- version: every state of a source key that a delivery showed: from its day until the next one speaks or, in
+-- snapshots, until one lacks the key.
+create or replace view version as
+with listing as (
+  select source, observed_on as day, lead(observed_on) over (partition by source order by observed_on) as next_day
+  from (select distinct source, observed_on from batch where delivery = 'snapshot')
+), shown as (
+  select o.source, o.source_key, o.record_id, o.op, r.row_hash,
+         coalesce(r.observed_on, b.observed_on) as since, s.next_day,
+         case when b.delivery = 'snapshot' then b.observed_on else coalesce(r.observed_on, b.observed_on) end as day
+  from observation as o
+  join batch as b using (batch_id)
+  left join record as r on r.record_id = o.record_id
+  left join listing as s on b.delivery = 'snapshot' and s.source = o.source and s.day = b.observed_on
+), placed as (
+  select *, lead(day) over (partition by source, source_key order by day, since, row_hash) as next_seen from shown
+)
+select record_id, source, source_key, since, least(next_seen, next_day) as until
+from placed
+where op = 'upsert' and record_id is not null;
+
 -- current_record: the version of each source key that counts now. A snapshot holds everything, so a key that
 -- the latest one lacks is withdrawn; a delta holds changes, so the last one speaks. A function of the set of
 -- landed files alone: load order plays no part.
@@ -38,4 +59,6 @@ with seen as (
         where delivery = 'delta' or batch_on = latest)
   group by source, source_key
 )
-select r.* from last join record as r on r.record_id = last.said.record_id where last.said.op = 'upsert';
+select r.* from last join record as r on r.record_id = last.said.record_id where last.said.op = 'upsert'
+union all
+select * from grouped_record;

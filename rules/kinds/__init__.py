@@ -10,7 +10,8 @@ from rules.kinds.date_kind import DATE
 from rules.kinds.division import DIVISION
 from rules.kinds.person_name import PERSON_NAME
 from rules.kinds.phone import PHONE
+from rules.kinds.reference import MEMBERS, REFERENCE
 from rules.kinds.text import TEXT
 
-_ALL = (TEXT, CODE, DATE, PHONE, DIVISION, CITIZEN_ID, PERSON_NAME, COMMITTEE_NAME)
+_ALL = (TEXT, CODE, DATE, PHONE, DIVISION, CITIZEN_ID, PERSON_NAME, COMMITTEE_NAME, REFERENCE, MEMBERS)
 KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}

@@ -1,0 +1,108 @@
+"""The states of golden records: events that records tell of, walked in order along the legal transitions.
+
+Reads: evidence, holder (see sql/relations.sql), golden. Writes: state, golden.status, finding.
+
+An event that the present state does not allow moves nothing and is a finding of the record that tells of it; one
+that leads to the state that holds already is another witness. Of several witnesses the earliest day counts.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from rules.kinds.base import literal
+from rules.model import EntityRules, EventRule
+
+ILLEGAL = "illegal_transition"
+
+
+def live(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
+    """Build `state` and write the last one into `golden`, where the entity type has a life cycle."""
+    con.execute(
+        "create or replace table state (golden_id varchar, state varchar, since date, until date, event varchar, "
+        "source varchar, source_key varchar)"
+    )
+    con.execute("delete from finding where rule = $rule", {"rule": ILLEGAL})
+    cycle = rules.entity.lifecycle
+    if cycle is None:
+        return
+    moves = ", ".join(
+        f"({literal(one.event)}, {literal(state)}, {literal(one.to)})" for one in cycle.events for state in one.from_
+    )
+    leads = ", ".join(
+        f"({literal(name)}, {literal(to)})" for name, to in sorted({(e.event, e.to) for e in cycle.events})
+    )
+    con.execute(f"create or replace temp table move as select * from (values {moves}) as t(event, state, next)")
+    con.execute(f"create or replace temp table leads as select * from (values {leads}) as t(event, next)")
+    told = " union all ".join(told_sql(one, position) for position, one in enumerate(cycle.events))
+    con.execute(
+        f"""
+        create or replace temp table told as
+        select *, row_number() over (partition by golden_id order by day, position, source, source_key) as n
+        from (
+            select golden_id, event, position, min(day) as day,
+                   arg_min(source, (day, source, source_key)) as source,
+                   arg_min(source_key, (day, source, source_key)) as source_key
+            from ({told})
+            group by golden_id, event, position, day
+        )
+        """
+    )
+    con.execute(
+        "create or replace temp table step as "
+        f"select distinct golden_id, {literal(cycle.initial)} as state, null::date as day, null::varchar as event, "
+        "null::varchar as source, null::varchar as source_key, 0::bigint as n from told"
+    )
+    most = int(con.execute("select coalesce(max(n), 0) from told").fetchall()[0][0])
+    con.execute("create or replace temp table present as select golden_id, state from step")
+    for n in range(1, most + 1):
+        _walk(con, n)
+    con.execute(
+        "insert into state select golden_id, state, day, lead(day) over (partition by golden_id order by n), event, "
+        "source, source_key from step"
+    )
+    con.execute(
+        "update golden set status = coalesce((select p.state from present as p where p.golden_id = golden.golden_id), "
+        "$initial) where status = 'active'",
+        {"initial": cycle.initial},
+    )
+
+
+def told_sql(rule: EventRule, position: int) -> str:
+    """SQL of the records that tell of an event: one row per record version."""
+    return f"""
+    select h.golden_id, {literal(rule.event)} as event, {position} as position, e.day, e.source, e.source_key
+    from (
+        select source, source_key, coalesce(try_cast(({rule.on}) as date), since) as day
+        from evidence where coalesce(({rule.when}), false)
+    ) as e
+    join holder h using (source, source_key)
+    where h.lives"""
+
+
+def _walk(con: duckdb.DuckDBPyConnection, n: int) -> None:
+    """Take the n-th event of every golden record."""
+    con.execute(
+        """
+        create or replace temp table taken as
+        select t.*, p.state, m.next, l.next as leads_to
+        from told t
+        join present p using (golden_id)
+        join leads l on l.event = t.event
+        left join move m on m.event = t.event and m.state = p.state
+        where t.n = $n
+        """,
+        {"n": n},
+    )
+    con.execute(
+        "insert into step select golden_id, next, day, event, source, source_key, n from taken where next <> state"
+    )
+    con.execute(
+        "insert into finding select s.record_id, null, null, null, $rule, 'warn', t.event || ' in state ' || t.state "
+        "from taken t join standard s using (source, source_key) where t.next is null and t.leads_to <> t.state",
+        {"rule": ILLEGAL},
+    )
+    con.execute(
+        "update present set state = t.next from taken t "
+        "where t.golden_id = present.golden_id and t.next is not null and t.next <> t.state"
+    )
