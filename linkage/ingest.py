@@ -179,7 +179,7 @@ def _read(
     """Read the file, check its headings and make table `staged_row`: one mapped row per readable row."""
     incoming = reading.read(con, path)
     place = {heading: f"c{i}" for i, heading in enumerate(incoming.headings)}
-    wanted = [*declared.key, *declared.columns.values()]
+    wanted = [*declared.key, *(h for field, h in declared.columns.items() if field not in declared.optional)]
     wanted += [declared.observed_on] if declared.observed_on else []
     wanted += [declared.deleted.column] if declared.deleted else []
     wanted += list(declared.duplicate_free) if isinstance(declared.duplicate_free, tuple) else []
@@ -188,7 +188,7 @@ def _read(
         raise InputError(f"{path.name} line 1: {'; '.join(_missing(name, incoming.headings) for name in missing)}")
     if not incoming.rows and not incoming.rejected:
         raise InputError(f"{path.name}: no rows below the heading; nothing was loaded")
-    values = {field: f"nullif({place[h]}, '')" for field, h in declared.columns.items()}
+    values = {field: f"nullif({place[h]}, '')" for field, h in declared.columns.items() if h in place}
     fields = ", ".join(f"{values.get(name, 'null::varchar')} as {quote(name)}" for name in entity.entity.fields)
     key = " || '-' || ".join(f"trim({place[name]})" for name in declared.key)
     op = "'upsert'"

@@ -228,6 +228,7 @@ def _sources(rules: EntityRules) -> Iterator[Problem]:
     file, fields, sources = f"{rules.folder.name}/sources.toml", rules.entity.fields, rules.sources.sources
     for name, source in sources.items():
         yield from _known(file, f"sources.{name}.columns", source.columns, fields, "field")
+        yield from _known(file, f"sources.{name}.optional", source.optional, source.columns, "mapped field")
         refer = {n for n, rule in fields.items() if rule.options.get("entity")}
         yield from _known(file, f"sources.{name}.refers", source.refers, refer, "reference field")
         if source.grouped is not None:

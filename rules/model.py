@@ -283,6 +283,7 @@ class Source(Strict):
                     else a date in the file name, else the day of loading
     duplicate_free  true: no two records of the source are one entity; a list of columns: no two records
                     equal in these columns are (a yearly list is free of duplicates within its year)
+    optional        fields whose column a delivery may lack (older files): they are empty then
     refers          reference field -> what its keys are
     grouped         no files: made of another entity type's records (`key`, `columns` and `delivery` fall away)
     period          each value of observed_on is a complete list of that period: what is absent from the
@@ -294,6 +295,7 @@ class Source(Strict):
     files: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
     columns: dict[Name, str] = {}
+    optional: tuple[Name, ...] = ()
     refers: dict[Name, Refers] = {}
     grouped: Grouped | None = None
     delivery: Literal["snapshot", "delta"] = "delta"
