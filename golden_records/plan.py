@@ -18,7 +18,7 @@ from golden_records.changes import tell_changes
 from golden_records.identity import Issuer, identify
 from golden_records.ids import create_macros
 from golden_records.lifecycle import live
-from golden_records.manifest import current_release, read_manifest, software_version
+from golden_records.manifest import EntityState, Manifest, current_release, read_manifest, software_version
 from golden_records.relations import relate
 from golden_records.sql import run
 from golden_records.survivorship import survive
@@ -79,28 +79,29 @@ def plan(
     manifest = read_manifest(ws.releases / str(before)) if before is not None else None
     release = next_release(ws)
     seq = first_seq = manifest.next_seq if manifest else 1
-    entities, exceeded = {}, []
+    entities: dict[str, EntityPlan] = {}
+    exceeded: list[str] = []
+    serials: dict[str, int] = {}
     create_macros(con)
     for one in entity_types:
-        name = one.name
-        use_entity(con, name)
-        known = manifest.entities.get(name) if manifest else None
-        open_previous(con, ws.releases / str(before) / name if known else None)
-        with reporter.step(f"{name}: ids"):
+        known = _open(con, ws, one.name, manifest)
+        with reporter.step(f"{one.name}: ids"):
             issuer = Issuer(one.entity.prefix, ws.node, known.serial if known else 0, release, as_of)
-            serial = identify(con, issuer)
-        with reporter.step(f"{name}: values", con=con):
-            _take_values(con, decisions, name)
+            serials[one.name] = identify(con, issuer)
+        with reporter.step(f"{one.name}: values", con=con):
+            _take_values(con, decisions, one.name)
             survive(con, one, as_of, release)
-        with reporter.step(f"{name}: relations and changes"):
-            relate(con, one)
+    for one in entity_types:
+        known = _open(con, ws, one.name, manifest)
+        with reporter.step(f"{one.name}: relations and changes"):
+            relate(con, one, {other.name: other for other in entity_types}, as_of)
             live(con, one)
             events = tell_changes(con, release, seq, as_of)
         counts = con.execute(
             "select (select count(*) from golden), (select count(*) from member), (select count(*) from change)"
         ).fetchall()[0]
         seq += counts[2]
-        entities[name] = EntityPlan(counts[0], counts[1], serial, events)
+        entities[one.name] = EntityPlan(counts[0], counts[1], serials[one.name], events)
         exceeded += _exceeded(one, events, known.golden if known else 0)
     found = Plan(
         release,
@@ -141,6 +142,14 @@ def inputs_hash(
 def next_release(ws: Workspace) -> int:
     """The number of the next release: one more than any there ever was in this workspace."""
     return max((int(p.name) for p in ws.releases.iterdir() if p.name.isdigit()), default=0) + 1
+
+
+def _open(con: duckdb.DuckDBPyConnection, ws: Workspace, name: str, manifest: Manifest | None) -> EntityState | None:
+    """Turn to an entity type: its schema, and what the release before says of it."""
+    use_entity(con, name)
+    known = manifest.entities.get(name) if manifest else None
+    open_previous(con, ws.releases / str(manifest.release) / name if manifest and known else None)
+    return known
 
 
 def open_previous(con: duckdb.DuckDBPyConnection, folder: Path | None) -> None:

@@ -9,22 +9,46 @@ either end. What earlier releases said plays no part: the versions of the record
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import date
+
 import duckdb
 
 from golden_records.sql import run
 from golden_records.succession import succeed
+from linkage.references import name_items
 from rules.columns import quote
 from rules.model import EntityRules, RelationRule
 
 CIRCLE = "relation_circle"
+LATE_UNKNOWN = "relation_to_unknown"
+UNKNOWN_ITEMS = """
+insert into finding
+select record_id, null, null, $field, $rule, 'warn', null from (select record_id, unnest({keys}) as item from standard)
+anti join {named} using (item)"""
 
 
-def relate(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
-    """Write every relation that the rules of the entity type in the current schema declare."""
+def relate(
+    con: duckdb.DuckDBPyConnection, rules: EntityRules, entities: Mapping[str, EntityRules], as_of: date
+) -> None:
+    """Write every relation that the rules of the entity type in the current schema declare.
+
+    `entities` are those of the plan: all of them have their ids. One that is not among them is referred to in vain.
+    """
     run(con, "relations")
-    con.execute("delete from finding where rule = $rule", {"rule": CIRCLE})
+    con.execute("delete from finding where rule in ($circle, $unknown)", {"circle": CIRCLE, "unknown": LATE_UNKNOWN})
     succeed(con, rules)
     for rule in rules.entity.relations:
+        options = rules.entity.fields[rule.field].options if rule.field else {}
+        target = entities.get(str(options.get("entity")))
+        if rule.field is not None and target is None:
+            continue
+        if rule.field is not None and target is not None and options.get("late"):
+            name_items(con, rule.field, target, as_of)
+            con.execute(
+                UNKNOWN_ITEMS.format(keys=quote(f"{rule.field}__keys"), named=quote(f"named_{rule.field}")),
+                {"field": rule.field, "rule": LATE_UNKNOWN},
+            )
         sql = pair_sql(rule) if rule.field is None else reference_sql(rules, rule)
         con.execute(f"insert into relation {sql}", {"type": rule.type})
         if rule.acyclic:

@@ -1,11 +1,14 @@
 """Which value of which record becomes the golden value (一数一源), and why.
 
-Reads: standard, finding, member, golden_number, value_decision. Writes: provenance, golden.
+Reads: standard, past, finding, member, golden_number, value_decision. Writes: provenance, golden.
 
 A value comes from exactly one record, fields of a group from the same record, and a steward's decision goes
 before every preference. The work is done choice by choice on small integers (see preferences.py): a golden
-record whose records all agree is settled by one aggregate, only the disputed ones are compared. A field with
-history is cut into periods of equal values over `observed_on`; the newest period is the current value.
+record whose records all agree is settled by one aggregate, only the disputed ones are compared.
+
+A field with history is cut into periods. A record speaks from its day until its next version does, a row of a
+yearly list for its year; on every day on which that changes, the preferences choose among those that speak then.
+Neighbouring periods of equal values are one; the last is the current value.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from rules.kinds.base import literal
 from rules.model import EntityRules
 
 MOST_SOURCES = 126
+NEVER = 2**31 - 1
 FIRST_DAY = "date '0001-01-01'"
 
 
@@ -37,7 +41,8 @@ def survive(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date, rel
     if len(names) > MOST_SOURCES:
         message = f"{len(names)} sources of one entity type; at most {MOST_SOURCES} can be told apart"
         raise RulesError([Problem(f"{rules.name}/sources.toml", "sources", message)])
-    run(con, "survivorship")
+    periodic = [name for name, source in rules.sources.sources.items() if source.period]
+    run(con, "survivorship", periodic=periodic)
     spoken = voices(rules.sources)
     con.execute(
         "insert into voter select unnest($names), unnest($numbers), unnest($voices)",
@@ -58,7 +63,7 @@ def survive(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date, rel
             con.execute(picked_sql(field), {"field": field})
             con.execute(opinion_sql(position, choice.history))
             con.execute(provenance_sql(field, names), {"field": field})
-    run(con, "lifespan", periodic=[n for n, source in rules.sources.sources.items() if source.period])
+    run(con, "lifespan", periodic=periodic)
     con.execute(golden_sql(golden_fields(rules.entity)), {"release": release})
 
 
@@ -73,6 +78,7 @@ def candidate_sql(choice: Choice, pref: str) -> str:
         for position, name in enumerate(choice.fields)
     )
     filled = " or ".join(f's."{name}" is not null' for name in choice.fields)
+    until = f"(s.until - {FIRST_DAY})::integer" if choice.history else "null::integer"
     return f"""
 create or replace temp table candidate as
 with warned as (
@@ -82,10 +88,10 @@ with warned as (
     group by record_id
 )
 select m.g, s.ordinal, v.number, v.voice,
-       coalesce(s.observed_on - {FIRST_DAY}, 0)::integer as day,
+       coalesce(s.observed_on - {FIRST_DAY}, 0)::integer as day, {until} as until,
        hash({same}) as k, {keys}, {pref} as pref
-from standard s
-join member m using (ordinal)
+from {"testimony" if choice.history else "standard"} s
+join {"witness" if choice.history else "member"} m using (ordinal)
 join voter v on v.source = s.source
 left join warned w on w.record_id = s.record_id
 where {filled}
@@ -149,7 +155,11 @@ def opinion_sql(position: int, history: bool) -> str:
     A value that cannot be compared (no key) is neither.
     """
     key = f"key_{position}"
-    days = "and c.day >= p.first_day and (p.next_day is null or c.day < p.next_day)" if history else ""
+    days = (
+        "and c.day < coalesce(p.next_day, 2147483647) and coalesce(c.until, 2147483647) > p.first_day"
+        if history
+        else ""
+    )
     return f"""
 create or replace temp table opinion as
 select p.g, p.first_day,
@@ -179,7 +189,7 @@ select p.g, n.golden_id, $field, s."{field}",
        s.source, s.source_key, s.record_id, p.rule,
        coalesce(a.names, []), coalesce(d.names, [])
 from picked p
-join standard s using (ordinal)
+join testimony s using (ordinal)
 join golden_number n using (g)
 left join opinion o on o.g = p.g and o.first_day = p.first_day
 left join named a on a.bits = o.agree

@@ -39,18 +39,12 @@ def delivered_sql(entity: Entity, sources: Sources, field: str) -> str:
       lambda item: case source{prefix} else '' end || item), ';')"""
 
 
-def resolve(con: duckdb.DuckDBPyConnection, entity: Entity, field: str, target: EntityRules, as_of: object) -> None:
-    """Fill `golden` of `value_<field>` from the clusters of `target`, where these are there.
-
-    `named_<field>` keeps what each item was found to be: (item, name), the name as `source/source_key`.
-    """
-    table, named = quote("value_" + field), quote("named_" + field)
-    con.execute(f"create or replace table {named} (item varchar, name varchar)")
+def resolve(con: duckdb.DuckDBPyConnection, field: str, target: EntityRules, as_of: object) -> None:
+    """Fill `golden` of `value_<field>` from the clusters of `target`, where these are there."""
     if not has_table(con, target.name, "cluster"):
         return
-    con.execute(f"create or replace temp table asked as select distinct unnest(keys) as item from {table}")
-    for sql in named_sqls(con, target):
-        execute(con, f"insert into {named} {sql}", as_of=as_of)
+    table, named = quote("value_" + field), quote("named_" + field)
+    name_items(con, field, target, as_of)
     con.execute(
         f"""
         create or replace table {table} as
@@ -66,6 +60,17 @@ def resolve(con: duckdb.DuckDBPyConnection, entity: Entity, field: str, target: 
         from {table} as v left join told as t using (raw)
         """
     )
+
+
+def name_items(con: duckdb.DuckDBPyConnection, field: str, target: EntityRules, as_of: object) -> None:
+    """Build `named_<field>`: what each item of a reference was found to be, by name (`source/source_key`)."""
+    named = quote("named_" + field)
+    con.execute(f"create or replace table {named} (item varchar, name varchar)")
+    con.execute(
+        f"create or replace temp table asked as select distinct unnest(keys) as item from {quote('value_' + field)}"
+    )
+    for sql in named_sqls(con, target):
+        execute(con, f"insert into {named} {sql}", as_of=as_of)
 
 
 def named_sqls(con: duckdb.DuckDBPyConnection, target: EntityRules) -> list[str]:

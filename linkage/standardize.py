@@ -50,9 +50,9 @@ def standardize(
         said = references.delivered_sql(entity, rules.sources, field)
         execute(con, value_sql(entity, field, said), as_of=as_of)
         target = (others or {}).get(str(rule.options.get("entity", "")))
-        if target is not None:
+        if target is not None and not rule.options.get("late"):
             load_references(con, target.entity, rules_folder)
-            references.resolve(con, entity, field, target, as_of)
+            references.resolve(con, field, target, as_of)
     con.execute(f"create or replace table staged as {staged_sql(rules)}")
     con.execute(f"create or replace table past as {past_sql(rules)}")
     con.execute(f"create or replace table check_finding as {check_findings_sql(entity)}")

@@ -353,9 +353,9 @@ class EntityRules(Strict):
     @property
     def needs(self) -> frozenset[str]:
         """The other entity types whose clusters or records this one is made of."""
-        options = (field.options.get("entity") for field in self.entity.fields.values())
+        options = (f.options.get("entity") for f in self.entity.fields.values() if not f.options.get("late"))
         grouped = (source.grouped.entity for source in self.sources.sources.values() if source.grouped)
-        return frozenset(str(name) for name in (*options, *grouped) if name) - {self.name}
+        return frozenset(str(name) for name in (*options, *grouped) if name)
 
 
 class Rules(Strict):

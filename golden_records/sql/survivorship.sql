@@ -8,3 +8,26 @@ create or replace table provenance (
     source varchar, source_key varchar, record_id bigint,
     rule varchar, agree varchar[], differ varchar[]
 );
+
+-- past: standardized versions of the days before; empty where nothing was ever replaced.
+create table if not exists past as select *, null::date as since, null::date as until from standard where false;
+
+-- testimony: what records say and said, and until when: a row of a yearly list speaks for its year.
+create or replace temp view testimony as
+with listing as (
+    select source, day, lead(day) over (partition by source order by day) as next_day
+    from (select distinct source, observed_on as day from standard where list_contains($periodic, source))
+)
+select s.*, l.next_day as until
+from standard s left join listing l on l.source = s.source and l.day = s.observed_on
+union all by name
+select * exclude (since) from past;
+
+-- witness: the golden record of every record that speaks in `testimony`.
+create or replace temp table witness as
+select ordinal, g from member
+union all
+select p.ordinal, m.g
+from past p
+join standard s on s.source = p.source and s.source_key = p.source_key
+join member m on m.ordinal = s.ordinal;

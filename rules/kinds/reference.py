@@ -9,6 +9,9 @@ which; the engine writes it before each key, so that a text stands for itself:
 Columns: `keys` are the items of the list; `golden` says which entity each of them is, as far as the referenced
 entity type is linked (named after the smallest record of its cluster, so that no internal number counts), in
 order and each once. An item that nobody knows stands for itself there and is a finding.
+
+A reference is resolved before its entity type is matched, so that it can be evidence, and entity types may not refer
+to each other in a circle. With the option `late` it is resolved after all are matched, for relations alone.
 """
 
 from __future__ import annotations
@@ -70,4 +73,4 @@ REFERENCE = Reference(
     findings=_UNKNOWN
     | {"reference_several": Finding("error", "应只指一条记录", "several records where one may stand")},
 )
-MEMBERS = Members(name="members", columns=_COLUMNS, options={"entity": ""}, findings=_UNKNOWN)
+MEMBERS = Members(name="members", columns=_COLUMNS, options={"entity": "", "late": False}, findings=_UNKNOWN)
