@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from demo import kin
+from demo.kin import Days, Kin, Places
 from demo.names import Flags, Ints, Strings, given_names, surnames
 from rules.kinds.gb11643 import CHECK_CHARACTERS, WEIGHTS
 
@@ -20,29 +21,48 @@ COUNTY_HEAD, COUNTY_TAIL = "青白石云龙凤金玉安永", "泉峰岭台沙"
 TOWN_HEAD, TOWN_TAIL = "新大双高平三长红松柳", "庄店塘坪坝集港寨"
 COUNTIES = 5
 TOWNSHIPS = 16
-HOUSEHOLD_SIZES = (0.25, 0.30, 0.21, 0.13, 0.11)
-FIRST_DAY, LAST_DAY = np.datetime64("1928-01-01"), np.datetime64("2023-12-31")
 TWINS = 0.01
 NAMESAKES = 0.003
 ADULT = np.datetime64("2012-01-01")
+BORN = 0.001
+CHILDREN_OF = (np.datetime64("1980-01-01"), np.datetime64("2004-01-01"))
+
+
+def _no_text() -> Strings:
+    return np.empty(0, dtype=object)
+
+
+def _no_flags() -> Flags:
+    return np.empty(0, dtype=bool)
 
 
 @dataclass
 class People:
-    """One element per person in every array; `birth` is datetime64[D], `sex` 1 male and 2 female."""
+    """One element per person in every array; `birth` is datetime64[D], `sex` 1 male and 2 female.
+
+    household, county and township are where one lives at first; father, mother and spouse are positions, -1 where
+    they are not of the population. `interval` is 0, or the interval between deliveries in which one is born.
+    """
 
     household: Ints
+    role: Ints
     surname: Strings
     given: Strings
     sex: Ints
-    birth: NDArray[np.datetime64]
+    birth: Days
     county: Ints
     township: Ints
-    citizen_id: Strings = field(default_factory=lambda: np.empty(0, dtype=object))
-    phone: Strings = field(default_factory=lambda: np.empty(0, dtype=object))
-    head_phone: Strings = field(default_factory=lambda: np.empty(0, dtype=object))
-    twin: Flags = field(default_factory=lambda: np.empty(0, dtype=bool))
-    namesake: Flags = field(default_factory=lambda: np.empty(0, dtype=bool))
+    father: Ints
+    mother: Ints
+    spouse: Ints
+    interval: Ints
+    father_name: Strings = field(default_factory=_no_text)
+    mother_name: Strings = field(default_factory=_no_text)
+    citizen_id: Strings = field(default_factory=_no_text)
+    phone: Strings = field(default_factory=_no_text)
+    head_phone: Strings = field(default_factory=_no_text)
+    twin: Flags = field(default_factory=_no_flags)
+    namesake: Flags = field(default_factory=_no_flags)
 
     def __len__(self) -> int:
         return len(self.sex)
@@ -53,33 +73,99 @@ class People:
         found: Strings = self.surname + self.given
         return found
 
+    def kin(self, spouse: Ints) -> Kin:
+        """Who is kin to whom while people are married as in `spouse`."""
+        return Kin(self.father, self.mother, spouse, self.sex, self.birth)
 
-def populate(rng: np.random.Generator, count: int, without: frozenset[str] = frozenset()) -> People:
-    """`count` people; `without` may name "twins" and "namesakes"."""
-    household, place = _households(rng, count)
-    homes = int(household[-1]) + 1
-    head = place == 0
+
+def populate(
+    rng: np.random.Generator, count: int, without: frozenset[str] = frozenset(), intervals: tuple[Days, ...] = ()
+) -> People:
+    """`count` people; `without` may name "twins" and "namesakes".
+
+    `intervals` are days in which some of them are born, later than everybody else.
+    """
+    places = kin.settle(rng, count)
+    homes = int(places.household[-1]) + 1
     home_county = rng.integers(0, len(PREFECTURES) * COUNTIES, homes)
     home_township = rng.integers(0, TOWNSHIPS, homes)
-    sex = np.where(place == 0, 1, np.where(place == 1, 2, rng.integers(1, 3, count)))
-    sex = np.where(head & (rng.random(count) < 0.3), 2, sex)
-    birth = _births(rng, household, place, homes)
-    family = surnames(rng, homes)
-    own = surnames(rng, count)
-    surname = np.where(place == 1, own, family[household])
-    years = birth.astype("datetime64[Y]").astype(np.int64) + 1970
-    given = given_names(rng, years, sex == 1)
-    people = People(household, surname, given, sex, birth, home_county[household], home_township[household])
+    sex = kin.sexes(rng, places)
+    birth = kin.births(rng, places)
+    father, mother, spouse = kin.relatives(places, sex)
+    interval = _newborn(rng, places, birth, mother, intervals)
+    years = _years(birth)
+    people = People(
+        household=places.household,
+        role=places.role,
+        surname=_family_names(rng, places, father, sex),
+        given=given_names(rng, years, sex == 1),
+        sex=sex,
+        birth=birth,
+        county=home_county[places.household],
+        township=home_township[places.household],
+        father=father,
+        mother=mother,
+        spouse=spouse,
+        interval=interval,
+    )
     people.twin, people.namesake = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
     if "twins" not in without:
-        _twins(rng, people, place)
+        _twins(rng, people)
     if "namesakes" not in without:
         _namesakes(rng, people)
+    people.father_name, people.mother_name = _parents_names(rng, people, places)
     people.citizen_id = _citizen_ids(rng, people)
     numbers = phones(rng, count)
-    people.head_phone = numbers[np.flatnonzero(head)][household]
-    people.phone = np.where(birth > ADULT, people.head_phone, numbers)
+    people.head_phone = numbers[places.first]
+    people.phone = np.where(people.birth > ADULT, people.head_phone, numbers)
     return people
+
+
+def _years(birth: Days) -> Ints:
+    found: Ints = birth.astype("datetime64[Y]").astype(np.int64) + 1970
+    return found
+
+
+def _newborn(
+    rng: np.random.Generator, places: Places, birth: Days, mother: Ints, intervals: tuple[Days, ...]
+) -> Ints:
+    """Let the last child of some younger mothers be born in one of the intervals; tells in which."""
+    interval = np.zeros(len(birth), dtype=np.int64)
+    last = np.append(places.place[1:] == 0, True)
+    of = np.where(mother >= 0, birth[mother], np.datetime64("1900-01-01"))
+    able = last & np.isin(places.role, (kin.CHILD, kin.GRANDCHILD)) & (of >= CHILDREN_OF[0]) & (of < CHILDREN_OF[1])
+    chosen = rng.permutation(np.flatnonzero(able))
+    each = min(max(1, round(len(birth) * BORN)), len(chosen) // max(len(intervals), 1))
+    for i, days in enumerate(intervals):
+        here = chosen[i * each : (i + 1) * each]
+        birth[here] = rng.choice(days, len(here))
+        interval[here] = i + 1
+    return interval
+
+
+def _family_names(rng: np.random.Generator, places: Places, father: Ints, sex: Ints) -> Strings:
+    """Surnames: spouses and mothers keep their own, children have the father's."""
+    own = surnames(rng, len(places.role))
+    family = surnames(rng, int(places.household[-1]) + 1)[places.household]
+    kept = np.isin(places.role, (kin.SPOUSE, kin.IN_LAW, kin.LODGER)) | ((places.role == kin.PARENT) & (sex == 2))
+    surname = np.where(kept, own, family)
+    for role in (kin.CHILD, kin.GRANDCHILD):
+        of = (places.role == role) & (father >= 0)
+        surname[of] = surname[father[of]]
+    return surname
+
+
+def _parents_names(rng: np.random.Generator, people: People, places: Places) -> tuple[Strings, Strings]:
+    """What father and mother are called; brothers and sisters of a household have the same."""
+    count = len(people)
+    years = _years(people.birth) - 27
+    father = people.surname + given_names(rng, years, np.ones(count, dtype=bool))
+    mother = surnames(rng, count) + given_names(rng, years, np.zeros(count, dtype=bool))
+    eldest = np.where(people.role == kin.CHILD, kin.first_of(places, kin.CHILD), np.arange(count))
+    father, mother = father[eldest], mother[eldest]
+    father = np.where(people.father >= 0, people.name[people.father], father)
+    mother = np.where(people.mother >= 0, people.name[people.mother], mother)
+    return father, mother
 
 
 def phones(rng: np.random.Generator, count: int) -> Strings:
@@ -127,40 +213,15 @@ def township_name(number: int) -> str:
     return f"{TOWN_HEAD[number % len(TOWN_HEAD)]}{TOWN_TAIL[number // len(TOWN_HEAD) % len(TOWN_TAIL)]}镇"
 
 
-def _households(rng: np.random.Generator, count: int) -> tuple[Ints, Ints]:
-    """The household of every person, and the place in it (0 the head, 1 the spouse, then children)."""
-    sizes = rng.choice(len(HOUSEHOLD_SIZES), count, p=HOUSEHOLD_SIZES) + 1
-    ends = np.cumsum(sizes)
-    household = np.searchsorted(ends, np.arange(count), side="right")
-    place = np.arange(count) - (ends - sizes)[household]
-    return household.astype(np.int64), place.astype(np.int64)
-
-
-def _births(rng: np.random.Generator, household: Ints, place: Ints, homes: int) -> NDArray[np.datetime64]:
-    """Birth dates: heads are adults, spouses near their age, children 20 to 35 years younger."""
-    first, last = FIRST_DAY.astype(np.int64), LAST_DAY.astype(np.int64)
-    youngest_head = np.datetime64("1998-12-31").astype(np.int64)
-    head_day = rng.integers(first, youngest_head, homes)[household]
-    count = len(household)
-    apart = np.where(
-        place == 0,
-        0,
-        np.where(place == 1, rng.integers(-5 * 365, 5 * 365, count), rng.integers(20 * 365, 35 * 365, count)),
-    )
-    days = np.clip(head_day + apart, first, last)
-    clipped = days >= last
-    days = np.where(clipped, last - rng.integers(0, 12 * 365, count), days)
-    return days.astype("datetime64[D]")
-
-
-def _twins(rng: np.random.Generator, people: People, place: Ints) -> None:
+def _twins(rng: np.random.Generator, people: People) -> None:
     """Make one in a hundred people a twin: the next child of the home has the birth date of this one."""
-    pairs = np.flatnonzero((place[:-1] >= 2) & (place[1:] == place[:-1] + 1))
+    child = (people.role == kin.CHILD) & (people.interval == 0)
+    pairs = np.flatnonzero(child[:-1] & child[1:] & (people.household[1:] == people.household[:-1]))
     chosen = pairs[rng.random(len(pairs)) < TWINS * len(people) / 2 / max(len(pairs), 1)]
     chosen = chosen[np.diff(chosen, prepend=-2) > 1]
     people.birth[chosen + 1] = people.birth[chosen]
     people.sex[chosen + 1] = people.sex[chosen]
-    years = people.birth[chosen].astype("datetime64[Y]").astype(np.int64) + 1970
+    years = _years(people.birth[chosen])
     fresh = given_names(rng, years, people.sex[chosen] == 1)
     alike = rng.random(len(chosen)) < 0.5
     start = np.array([text[0] for text in people.given[chosen]], dtype=object)
@@ -172,10 +233,12 @@ def _twins(rng: np.random.Generator, people: People, place: Ints) -> None:
 
 
 def _namesakes(rng: np.random.Generator, people: People) -> None:
-    """Give some people the name and birth date of somebody in another county."""
+    """Give some people who live alone the name and birth date of somebody in another county."""
     count = int(len(people) * NAMESAKES / 2)
-    drawn = rng.permutation(len(people))[: 2 * count]
-    one, other = drawn[:count], drawn[count:]
+    size = np.bincount(people.household)[people.household]
+    alone = (size == 1) | (people.role == kin.LODGER)
+    other = rng.permutation(np.flatnonzero(alone))[:count]
+    one = rng.permutation(np.flatnonzero(~alone & (people.interval == 0)))[: len(other)]
     apart = people.county[one] != people.county[other]
     one, other = one[apart], other[apart]
     for values in (people.surname, people.given, people.sex, people.birth):

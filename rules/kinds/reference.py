@@ -69,7 +69,7 @@ _UNKNOWN = {UNKNOWN: Finding("warn", "所指记录不存在", "a record that nob
 REFERENCE = Reference(
     name="reference",
     columns=_COLUMNS,
-    options={"entity": ""},
+    options={"entity": "", "late": False},
     findings=_UNKNOWN
     | {"reference_several": Finding("error", "应只指一条记录", "several records where one may stand")},
 )
