@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from linkage.frequencies import block_text, hub_name
+from linkage.frequencies import block_text, hub_key, hub_name
 from linkage.frequencies import total as frozen_total
 from linkage.sql import number, rows
 from rules.columns import field_columns
@@ -55,7 +55,8 @@ def block_sql(entity: Entity) -> str:
     columns = ""
     for i, rule in enumerate(entity.blocking):
         hashed = f"cast(hash({block_text(rule)}) >> 1 as bigint)"
-        hubs = f"select cast(hash(value) >> 1 as bigint) from frequency where kind = 'hub' and name = {_name(rule)}"
+        hubs = "select cast(hash(value) >> 1 as bigint) from frequency where kind = 'hub' "
+        hubs += f"and name = {literal(hub_key(rule))}"
         known = " and ".join(f"({key}) is not null" for key in rule.keys)
         spared = f" and {hashed} not in ({hubs})" if rule.cap is not None else ""
         columns += f",\n  case when {known}{spared} then {hashed} end as block_{i}"
@@ -99,7 +100,8 @@ def _refuse_above_budget(con: duckdb.DuckDBPyConnection, entity: Entity, estimat
     raise RefusedError(
         f"blocking would make {wanted:,} candidate pairs, more than the budget of {allowed:,} "
         f"({entity.matching.budget:g} per record). Rule {estimates[worst].rule!r} makes {estimates[worst].pairs:,}; "
-        f"its largest blocks are {blocks}. Give the rule a lower `cap` or another key in entity.toml"
+        f"its largest blocks are {blocks}. Give the rule another key or a lower `cap` "
+        "in entity.toml, then run 'shuyuan train' to count its hubs"
     )
 
 

@@ -11,8 +11,8 @@ create or replace temp table fate as
 select p.golden_id, p.since_release, n.golden_id is not null as lives
 from previous_golden p left join golden n using (golden_id);
 
--- arrival: one row per id that lives now and did not in the previous release.
-create or replace temp table arrival as
+-- newcomer: one row per id that lives now and did not in the previous release.
+create or replace temp table newcomer as
 select n.golden_id,
        case when d.golden_id is not null then 'revived' else 'created' end as kind
 from golden n
@@ -26,7 +26,7 @@ select f.golden_id, f.since_release, f.lives,
        list(m.to_id order by m.records desc, m.to_id) filter (where m.to_id is not null) as successors
 from fate f
 left join moved m
-    on m.golden_id = f.golden_id and (not f.lives or m.to_id in (select golden_id from arrival))
+    on m.golden_id = f.golden_id and (not f.lives or m.to_id in (select golden_id from newcomer))
 group by f.golden_id, f.since_release, f.lives
 having not f.lives or count(m.to_id) > 0;
 

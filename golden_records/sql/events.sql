@@ -1,13 +1,13 @@
 -- change: one row per event of this release, numbered over all releases; a split has a row per successor.
 create or replace table change as
 with event as (
-    select golden_id, kind, null::varchar as into_id from arrival
+    select golden_id, kind, null::varchar as into_id from newcomer
     union
     select golden_id, 'changed', null from altered
     union
     select unnest([m.golden_id, m.to_id]), 'changed', null
     from moved m join fate f using (golden_id)
-    where f.lives and m.to_id not in (select golden_id from arrival)
+    where f.lives and m.to_id not in (select golden_id from newcomer)
     union
     select golden_id, case when len(successors) = 1 then 'merged' else 'split' end, unnest(successors)
     from departure where not lives and successors is not null
