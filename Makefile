@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= build/demo
+PANEL ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo test check bench clean
@@ -30,7 +31,7 @@ check: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.ladder
 	$(BIN)/python -m benchmarks.accuracy
-	$(BIN)/python -m benchmarks.divisions_panel
+	$(if $(PANEL),$(BIN)/python -m benchmarks.divisions_panel --panel $(PANEL),@echo "the national panel: make bench PANEL=FILE.parquet")
 
 clean:
 	rm -rf $(VENV) build

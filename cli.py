@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import errno
 import json
+import os
 import shutil
+import sqlite3
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -51,7 +54,15 @@ from rules.errors import InputError, NotFoundError, RefusedError, ShuyuanError
 from rules.loader import SHIPPED, load_rules
 from rules.model import EntityRules, Rules
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 180)
+
+class Output(Console):
+    """stdout; a reader that has seen enough, such as `head`, is nothing unexpected."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+out = Output(highlight=False, width=None if sys.stdout.isatty() else 180)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -65,7 +76,16 @@ class Verbs(TyperGroup):
             err.print(f"[red]error[/red] {_plain(str(error))}")
             raise typer.Exit(error.exit_code) from None
         except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
+        except (OSError, sqlite3.OperationalError, duckdb.Error) as error:
+            if not _disk_full(error):
+                raise
+            err.print(
+                f"[red]error[/red] the disk is full or fails ({_plain(str(error).splitlines()[0])}); what was "
+                "published and decided is as it was. Free disk space and run the command again"
+            )
+            raise typer.Exit(RefusedError.exit_code) from None
 
 
 app = typer.Typer(cls=Verbs, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
@@ -122,6 +142,12 @@ def demo(
     rows = [[name, *(_number(one[c]) for c in columns)] for name, one in done["entities"].items()]
     _table(f"release {done['release']}", ("entity", *columns), rows)
     for name, one in done["entities"].items():
+        if one["by_error"]:
+            told = [
+                [kind, *(_number(said[n]) for n in ("records", "recall", "true_values"))]
+                for kind, said in one["by_error"].items()
+            ]
+            _table(f"{name}, by kind of error", ("error", "records", "recall", "true golden values"), told)
         if one["true_values"] is not None:
             out.print(f"{name}: {one['true_values']:.2%} of the golden records have only true values.")
     example = done["example"]
@@ -281,7 +307,8 @@ def publish(
             _show_plan(found, err)
             if not sys.stdin.isatty():
                 raise RefusedError("publish asks before it publishes; say --yes where nobody can answer")
-            typer.confirm(f"Publish release {found.release}?", abort=True, err=True)
+            if not _agreed(f"Publish release {found.release}?"):
+                raise RefusedError("you said no; nothing was published")
         number = releases.publish(batch.con, batch.ws, batch.rules, batch.decisions, found, Bars(), force)
     _say(
         as_json,
@@ -303,7 +330,8 @@ def rollback(
     if not yes:
         if not sys.stdin.isatty():
             raise RefusedError("rollback asks before it publishes; say --yes where nobody can answer")
-        typer.confirm(f"Publish the content of release {release} again?", abort=True, err=True)
+        if not _agreed(f"Publish the content of release {release} again?"):
+            raise RefusedError("you said no; nothing was published")
     with ws.lock("rollback"):
         number = releases.rollback(ws, release, _day(as_of))
     _say(
@@ -336,7 +364,7 @@ def review(
     if as_json:
         return _json(documents)
     for document in documents:
-        _show_pair(document)
+        _show_pair(document, rules.entities[document["entity"]])
     if not documents:
         out.print("Nothing waits.")
 
@@ -354,6 +382,17 @@ def _decide(
     )
     AuditTrail(ws.decisions).append("decide", {"decision_id": number, "kind": kind, "entity": entity})
     out.print(f"decision {number} is kept; it counts from the next 'shuyuan link' on.")
+    for source, key in _unknown(ws, entity, subjects):
+        err.print(f"note: the current release has no record {source}/{key}; the decision rests until it is there")
+
+
+def _unknown(ws: Workspace, entity: str, subjects: Sequence[SourceRecord]) -> list[SourceRecord]:
+    """The source records that the current release does not know; none where nothing is published."""
+    try:
+        with Release.of(ws.releases) as published:
+            return [one for one in subjects if not published.find(entity, *one)]
+    except NotFoundError:
+        return []
 
 
 Two = Annotated[tuple[str, str], typer.Argument(metavar="SOURCE/KEY SOURCE/KEY", help="Two source records.")]
@@ -503,7 +542,7 @@ def show(
         document = masking.mask_document(rules.entities[document["entity"]].entity, document)
     if as_json:
         return _json(document)
-    _show_record(document)
+    _show_record(document, rules.entities.get(document["entity"]))
 
 
 @app.command()
@@ -781,6 +820,12 @@ def _watch(bar: Progress, task: Any, con: duckdb.DuckDBPyConnection | None, ende
             bar.update(task, completed=round(done))
 
 
+def _agreed(question: str) -> bool:
+    """Ask on stderr: what asks in Typer leaves a blank on stdout."""
+    err.print(_plain(f"{question} [y/N] "), end="")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def _day(given: datetime | None) -> date:
     return given.date() if given else datetime.now().astimezone().date()
 
@@ -847,6 +892,12 @@ def _disk(root: Path, needed: int) -> None:
         )
 
 
+def _disk_full(error: Exception) -> bool:
+    if isinstance(error, sqlite3.OperationalError):
+        return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)
+
+
 def _unmasked(ws: Workspace, reason: str | None, action: str, detail: dict[str, Any]) -> None:
     """Keep the reason for clear text before any of it is shown."""
     if reason is None:
@@ -872,7 +923,13 @@ def _pair_document(one: EntityRules, pair: Waiting, clear: bool) -> dict[str, An
     }
 
 
-def _show_pair(document: dict[str, Any]) -> None:
+def _title(one: EntityRules | None, field: str) -> str:
+    """What a steward calls a field: in Chinese, with the name that rules and commands use."""
+    known = one.entity.fields.get(field) if one else None
+    return f"{known.title.zh} {field}" if known else field
+
+
+def _show_pair(document: dict[str, Any], one: EntityRules) -> None:
     left, right = ("/".join(document[side].values()) for side in ("left", "right"))
     table = Table(
         title=f"{document['entity']}: weight {document['match_weight']}, {document['reason']}", title_justify="left"
@@ -880,7 +937,7 @@ def _show_pair(document: dict[str, Any]) -> None:
     for heading in ("", left, right):
         table.add_column(heading)
     for name, (a, b) in document["fields"].items():
-        table.add_row(name, _plain(a or ""), _plain(b or ""))
+        table.add_row(_plain(_title(one, name)), _plain(a or ""), _plain(b or ""))
     out.print(table)
     parts = ", ".join(f"{name}: {said['level']} {said['weight']:+.1f}" for name, said in document["levels"].items())
     out.print(_plain(f"  {parts}"))
@@ -895,14 +952,14 @@ def _show_plan(found: Plan, console: Console = out) -> None:
         console.print(f"[red]limit[/red] {_plain(sentence)}")
 
 
-def _show_record(document: dict[str, Any]) -> None:
+def _show_record(document: dict[str, Any], one: EntityRules | None) -> None:
     out.print(f"{document['golden_id']}  {document['entity']}  {document['status']}")
     if document["redirected_from"]:
         out.print(f"{document['redirected_from']} was merged into it")
     if document.get("successors"):
         out.print(f"successors: {', '.join(document['successors'])}")
     names = ("value", "source", "source_key", "rule", "agree", "differ")
-    rows = [[name, *(_cell(one[part]) for part in names)] for name, one in document["fields"].items()]
+    rows = [[_title(one, name), *(_cell(said[part]) for part in names)] for name, said in document["fields"].items()]
     _table("", ("field", *names), rows)
     out.print("records: " + " ".join(f"{one['source']}/{one['source_key']}" for one in document["members"]))
     for item in document["history"]:
@@ -939,6 +996,7 @@ def _say(as_json: bool, document: Any, lines: list[str]) -> None:
 
 def _json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, ensure_ascii=False, default=str, indent=1) + "\n")
+    sys.stdout.flush()
 
 
 def _table(title: str, headings: tuple[str, ...], rows: list[list[str]], console: Console = out) -> None:

@@ -73,6 +73,14 @@ def _figures(one: LinkReport, golden: int, judged: Document) -> Document:
         "precision": judged["pairwise"]["precision"],
         "recall": judged["pairwise"]["recall"],
         "true_values": values["share"] if values else None,
+        "by_error": {
+            kind: {
+                "records": one["records"],
+                "recall": one["recall"],
+                "true_values": values["by_error"].get(kind, {}).get("share") if values else None,
+            }
+            for kind, one in judged["by_error"].items()
+        },
     }
 
 

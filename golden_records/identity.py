@@ -5,8 +5,8 @@ Reads: standard, cluster, previous_crosswalk, previous_golden. Writes: golden_nu
 The heir of an id is decided from the side of the cluster: the id that holds most of this cluster's records,
 then the oldest, then the smallest. An id goes to one cluster only, so where several want it the greatest
 overlap is served first; between clusters that tie for the same id, the one whose records came to it earlier
-keeps it. That, and a second pass that gives a cluster without an id the dead one its records last had, makes
-a merge that is undone restore the ids it found. What is left gets new serials in the order of the clusters'
+keeps it. That, and further passes that give a cluster without an id the dead one its records last had, makes
+merges that are undone restore the ids they found. What is left gets new serials in the order of the clusters'
 smallest (source, source_key). No step looks at an internal number, so load order cannot move an id.
 """
 
@@ -49,7 +49,9 @@ def identify(con: duckdb.DuckDBPyConnection, issuer: Issuer) -> int:
     run(con, "claim_living")
     _assign(con, "kept")
     run(con, "claim_dead")
-    _assign(con, "revived")
+    while con.execute("select 1 from claim limit 1").fetchall():
+        _assign(con, "revived")
+        run(con, "claim_dead")
     run(
         con,
         "number",

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from rules.errors import NotFoundError
 
 FORMAT = 1
+PENDING = ".current"
 
 
 class _Part(BaseModel):
@@ -91,6 +92,18 @@ def current_release(releases: Path) -> int | None:
     """The number of the published release, None before the first one."""
     link = releases / "current"
     return int(link.readlink().name) if link.is_symlink() else None
+
+
+def pending_release(releases: Path) -> int | None:
+    """The number of a release that a run was about to publish when it died, None where there is none."""
+    link = releases / PENDING
+    return int(link.readlink().name) if link.is_symlink() else None
+
+
+def releases_of(releases: Path) -> list[int]:
+    """The numbers of the published releases, oldest first."""
+    found = {int(path.name) for path in releases.iterdir() if path.name.isdigit()}
+    return sorted(found - {pending_release(releases)})
 
 
 def file_sha256(path: Path) -> str | None:

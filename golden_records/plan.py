@@ -18,7 +18,14 @@ from golden_records.changes import tell_changes
 from golden_records.identity import Issuer, identify
 from golden_records.ids import create_macros
 from golden_records.lifecycle import live
-from golden_records.manifest import EntityState, Manifest, current_release, read_manifest, software_version
+from golden_records.manifest import (
+    EntityState,
+    Manifest,
+    current_release,
+    read_manifest,
+    releases_of,
+    software_version,
+)
 from golden_records.relations import relate
 from golden_records.sql import run
 from golden_records.survivorship import survive
@@ -26,7 +33,7 @@ from linkage.decisions import DecisionStore
 from linkage.link import fingerprint, linked
 from linkage.progress import SILENT, Reporter
 from linkage.workspace import Workspace, use_entity
-from rules.errors import NotFoundError
+from rules.errors import NotFoundError, RefusedError
 from rules.model import EntityRules, Rules
 
 PREVIOUS = ("crosswalk", "golden", "redirect")
@@ -74,7 +81,9 @@ def plan(
         NotFoundError: nothing has been linked.
         RefusedError: what was linked is not what is there now.
     """
+    con.execute("drop table if exists main.plan")
     entity_types, as_of = linked(con, rules, decisions)
+    inputs = inputs_hash(con, ws, rules, decisions, as_of)
     before = current_release(ws.releases)
     manifest = read_manifest(ws.releases / str(before)) if before is not None else None
     release = next_release(ws)
@@ -107,7 +116,7 @@ def plan(
         release,
         before,
         as_of,
-        inputs_hash(con, ws, rules, decisions, as_of),
+        inputs,
         first_seq,
         seq,
         entities,
@@ -135,13 +144,22 @@ def inputs_hash(
 ) -> str:
     """One hash over everything a release is a function of."""
     said: list[object] = [ws.node, current_release(ws.releases), software_version()]
-    said += [fingerprint(con, rules, one, decisions, as_of) for one in linked(con, rules, decisions)[0]]
+    said += [fingerprint(con, rules, one, decisions.last_id(), as_of) for one in linked(con, rules, decisions)[0]]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def next_release(ws: Workspace) -> int:
-    """The number of the next release: one more than any there ever was in this workspace."""
-    return max((int(p.name) for p in ws.releases.iterdir() if p.name.isdigit()), default=0) + 1
+    """The number of the next release: one more than any there ever was in this workspace.
+
+    Raises:
+        RefusedError: there are releases, but `current` is gone: ids would be issued a second time.
+    """
+    found = releases_of(ws.releases)
+    if found and current_release(ws.releases) is None:
+        raise RefusedError(
+            f"{ws.releases / 'current'} is missing, the last release is {found[-1]}; make `current` a link to it again"
+        )
+    return max(found, default=0) + 1
 
 
 def _open(con: duckdb.DuckDBPyConnection, ws: Workspace, name: str, manifest: Manifest | None) -> EntityState | None:

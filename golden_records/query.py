@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from golden_records.ids import parse
-from golden_records.manifest import Manifest, current_release, read_manifest
+from golden_records.manifest import Manifest, current_release, read_manifest, releases_of
 from rules.errors import NotFoundError
 
 Document = dict[str, Any]
@@ -37,6 +37,8 @@ class Release:
         chosen = current_release(releases) if number is None else number
         if chosen is None:
             raise NotFoundError("nothing is published yet; run 'shuyuan publish'")
+        if chosen not in releases_of(releases):
+            raise NotFoundError(f"there is no release {chosen}; 'shuyuan status' lists them")
         return cls(releases / str(chosen))
 
     def __enter__(self) -> Release:

@@ -5,7 +5,8 @@
     releases/<n>/lookup.sqlite                 look-ups by key and identifier
     releases/current -> <n>
 
-A run that dies leaves `.making-<n>`, which nobody reads and the next publication clears away.
+A run that dies leaves `.making-<n>`, or <n> and `.current` -> <n>: nobody reads it and the next publication clears
+it away.
 """
 
 from __future__ import annotations
@@ -20,19 +21,23 @@ from pathlib import Path
 
 import duckdb
 
+from golden_records.changes import tell_changes
 from golden_records.ids import create_macros
 from golden_records.lookup import add_identifiers, add_keys, copy_identifiers, create_lookup
 from golden_records.manifest import (
+    PENDING,
     EntityState,
     Landed,
     Manifest,
     Written,
     current_release,
     file_sha256,
+    pending_release,
     read_manifest,
+    releases_of,
     software_version,
 )
-from golden_records.plan import Plan, inputs_hash, next_release
+from golden_records.plan import Plan, inputs_hash, next_release, open_previous
 from linkage import sql as linkage_sql
 from linkage.audit_trail import AuditTrail
 from linkage.decisions import DecisionStore
@@ -40,7 +45,6 @@ from linkage.frequencies import path_of
 from linkage.link import linked
 from linkage.progress import SILENT, Reporter
 from linkage.workspace import Workspace, use_entity, write_atomically
-from rules.columns import quote
 from rules.errors import NotFoundError, RefusedError
 from rules.kinds import KINDS
 from rules.loader import reference_path
@@ -49,7 +53,9 @@ from rules.model import EntityRules, Rules
 Fill = Callable[[Path, sqlite3.Connection], Manifest]
 TABLES = {
     "golden": "select * from golden order by golden_id",
-    "provenance": "select * exclude (g) from provenance order by golden_id, field, valid_from, source, source_key",
+    # The record is named by (source, source_key): its number in the work database depends on the order of loading.
+    "provenance": "select * exclude (g, record_id) from provenance "
+    "order by golden_id, field, valid_from, source, source_key",
     "crosswalk": "select * from crosswalk order by golden_id, source, source_key, since_release",
     "redirect": "select * from redirect order by golden_id",
     "relation": "select * from relation order by from_id, type, to_id, since",
@@ -117,7 +123,6 @@ def publish(
         landed=tuple(file for name, _ in entities for file in _landed(con, name)),
     )
     write_release(ws, plan.release, [name for name, _ in entities], fill)
-    AuditTrail(ws.decisions).append("publish", {"release": plan.release, "forced": forced})
     return plan.release
 
 
@@ -126,11 +131,10 @@ def write_release(ws: Workspace, release: int, entities: Sequence[str], fill: Fi
 
     `fill` writes the tables into the folder and the look-up index it is handed and gives the manifest.
     """
-    for leftover in ws.releases.glob(".making-*"):
-        shutil.rmtree(leftover)
+    clear_unpublished(ws)
     making = ws.releases / f".making-{release}"
-    making.mkdir(mode=0o700)
     try:
+        making.mkdir(mode=0o700)
         for name in entities:
             (making / name).mkdir(mode=0o700)
         lookup = create_lookup(making / "lookup.sqlite")
@@ -142,26 +146,46 @@ def write_release(ws: Workspace, release: int, entities: Sequence[str], fill: Fi
         write_atomically(making / "manifest.json", manifest.model_copy(update={"files": written}).text())
         for path in [*making.rglob("*"), making]:
             _sync(path)
-        making.rename(ws.releases / str(release))
+        switch(ws, making, manifest)
     except (OSError, sqlite3.OperationalError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
-        shutil.rmtree(making, ignore_errors=True)
+        clear_unpublished(ws)
         raise RefusedError(
             f"the release could not be written ({error}); nothing was published, the current release is as it was. "
             f"Free disk space in {ws.releases} and publish again"
         ) from error
     except BaseException:
-        shutil.rmtree(making, ignore_errors=True)
+        clear_unpublished(ws)
         raise
-    switch(ws, release)
 
 
-def switch(ws: Workspace, release: int) -> None:
-    """Point `current` at a release by one rename."""
-    scratch = ws.releases / ".current"
-    scratch.unlink(missing_ok=True)
-    scratch.symlink_to(str(release))
+def switch(ws: Workspace, making: Path, manifest: Manifest) -> None:
+    """Give a finished release its name and its entry in the audit trail, then point `current` at it by one rename.
+
+    Until that rename `.current` says which release is not published yet.
+    """
+    scratch = ws.releases / PENDING
+    scratch.symlink_to(str(manifest.release))
+    making.rename(ws.releases / str(manifest.release))
+    AuditTrail(ws.decisions).append(*_told(manifest))
     scratch.replace(ws.releases / "current")
     _sync(ws.releases)
+
+
+def clear_unpublished(ws: Workspace) -> None:
+    """Remove what a run left that did not come as far as to switch `current`."""
+    for leftover in ws.releases.glob(".making-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    number = pending_release(ws.releases)
+    if number is not None:
+        shutil.rmtree(ws.releases / str(number), ignore_errors=True)
+        (ws.releases / PENDING).unlink()
+
+
+def _told(manifest: Manifest) -> tuple[str, dict[str, object]]:
+    """What the audit trail keeps of a release: the action and its detail."""
+    if manifest.rollback_of is not None:
+        return "rollback", {"release": manifest.release, "to": manifest.rollback_of}
+    return "publish", {"release": manifest.release, "forced": manifest.forced}
 
 
 def audit(con: duckdb.DuckDBPyConnection, rules: Rules, decisions: DecisionStore) -> None:
@@ -190,41 +214,40 @@ def audit(con: duckdb.DuckDBPyConnection, rules: Rules, decisions: DecisionStore
 def rollback(ws: Workspace, release: int, as_of: date) -> int:
     """Publish the content of an earlier release as a new one; ids minted since stay resolvable.
 
-    An id that the earlier release does not know answers with the ids that hold its records there.
+    An id that the earlier release does not know answers with the ids that hold its records there; every record
+    of an entity type that it does not know is withdrawn.
 
     Raises:
         NotFoundError: there is no such release.
     """
     now = current_release(ws.releases)
-    if now is None or not (ws.releases / str(release) / "manifest.json").is_file():
+    if now is None or release not in releases_of(ws.releases):
         raise NotFoundError(f"there is no release {release}; 'shuyuan status' lists them")
     present, earlier = read_manifest(ws.releases / str(now)), read_manifest(ws.releases / str(release))
     number = next_release(ws)
+    entities = {**present.entities, **earlier.entities}
 
     def fill(folder: Path, lookup: sqlite3.Connection) -> Manifest:
         seq = present.next_seq
         states = {}
-        for name, state in earlier.entities.items():
-            con = duckdb.connect()
-            then = ws.releases / str(release) / name
-            for table in ("golden", "provenance", "relation", "state"):
-                shutil.copyfile(then / f"{table}.parquet", folder / name / f"{table}.parquet")
-            _view(con, "golden", then / "golden.parquet")
-            for table in ("golden", "crosswalk", "redirect"):
-                _view(con, f"then_{table}", then / f"{table}.parquet")
-                _view(con, f"now_{table}", ws.releases / str(now) / name / f"{table}.parquet")
-            linkage_sql.execute(con, _ROLLBACK_CROSSWALK, as_of=as_of)
-            linkage_sql.execute(con, _ROLLBACK_REDIRECT)
-            linkage_sql.execute(con, _ROLLBACK_CHANGE, release=number, seq=seq, as_of=as_of)
-            for table in ("crosswalk", "redirect", "change"):
-                _copy(con, TABLES[table], folder / name / f"{table}.parquet")
-            add_keys(lookup, con, name)
-            told = con.execute("select kind, count(distinct golden_id) from change group by kind").fetchall()
-            seq += linkage_sql.number(con, "select count(*) from change")
-            states[name] = state.model_copy(
-                update={"serial": present.entities[name].serial, "events": {str(k): int(n) for k, n in told}}
-            )
-            con.close()
+        for name, state in entities.items():
+            then = ws.releases / str(release) / name if name in earlier.entities else None
+            before = ws.releases / str(now) / name if name in present.entities else None
+            with duckdb.connect() as con:
+                _bring_back(con, then, before, folder / name, as_of)
+                events = tell_changes(con, number, seq, as_of)
+                for table in ("crosswalk", "redirect", "change"):
+                    _copy(con, TABLES[table], folder / name / f"{table}.parquet")
+                add_keys(lookup, con, name)
+                seq += linkage_sql.number(con, "select count(*) from change")
+                states[name] = state.model_copy(
+                    update={
+                        "serial": present.entities.get(name, state).serial,
+                        "golden": linkage_sql.number(con, "select count(*) from golden"),
+                        "records": linkage_sql.number(con, "select count(*) from crosswalk where until is null"),
+                        "events": events,
+                    }
+                )
         copy_identifiers(lookup, ws.releases / str(release) / "lookup.sqlite")
         return earlier.model_copy(
             update={
@@ -239,9 +262,26 @@ def rollback(ws: Workspace, release: int, as_of: date) -> int:
             }
         )
 
-    write_release(ws, number, list(earlier.entities), fill)
-    AuditTrail(ws.decisions).append("rollback", {"release": number, "to": release})
+    write_release(ws, number, list(entities), fill)
     return number
+
+
+def _bring_back(
+    con: duckdb.DuckDBPyConnection, then: Path | None, before: Path | None, folder: Path, as_of: date
+) -> None:
+    """Write the earlier values of an entity type to `folder` and make `golden`, `crosswalk` and the previous_ views.
+
+    `then` and `before` are its folders in the earlier and in the current release, None where that one lacks it.
+    """
+    open_previous(con, before)
+    for table in ("golden", "provenance", "relation", "state", "crosswalk"):
+        nothing = "" if then else " where false"
+        source = str((then or before or folder) / f"{table}.parquet").replace("'", "''")
+        con.execute(f"create view then_{table} as select * from read_parquet('{source}'){nothing}")
+        if table != "crosswalk":
+            _copy(con, f"select * from then_{table}", folder / f"{table}.parquet")
+    con.execute("create view golden as select * from then_golden")
+    linkage_sql.execute(con, _ROLLBACK_CROSSWALK, as_of=as_of)
 
 
 def _copy_tables(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
@@ -252,11 +292,6 @@ def _copy_tables(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
 def _copy(con: duckdb.DuckDBPyConnection, select: str, path: Path) -> None:
     target = str(path).replace("'", "''")
     con.execute(f"copy ({select}) to '{target}' (format parquet, compression zstd, row_group_size 30720)")
-
-
-def _view(con: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:
-    source = str(path).replace("'", "''")
-    con.execute(f"create view {quote(name)} as select * from read_parquet('{source}')")
 
 
 def _state(rules: EntityRules, plan: Plan, ws: Workspace) -> EntityState:
@@ -303,42 +338,6 @@ create table crosswalk as
 select * from then_crosswalk
 union all
 select n.source, n.source_key, n.golden_id, n.since, coalesce(n.until, $as_of::date), n.since_release
-from now_crosswalk as n
+from previous_crosswalk as n
 where not exists (select 1 from then_crosswalk as t where t.source = n.source and t.source_key = n.source_key
                   and t.golden_id = n.golden_id and t.since_release = n.since_release)"""
-
-_ROLLBACK_REDIRECT = """
-create table redirect as
-with gone as (
-  select golden_id, min(since_release) as since_release from now_crosswalk
-  where golden_id not in (select golden_id from then_golden)
-    and golden_id not in (select golden_id from then_redirect) group by golden_id
-), heirs as (
-  select g.golden_id, any_value(g.since_release) as since_release,
-         list_sort(list(distinct t.golden_id) filter (where t.golden_id is not null)) as successors
-  from gone as g
-  left join now_crosswalk as n on n.golden_id = g.golden_id
-  left join then_crosswalk as t on t.source = n.source and t.source_key = n.source_key and t.until is null
-  group by g.golden_id
-)
-select * from then_redirect
-union all
-select golden_id, case when successors is null then 'retired' when len(successors) = 1 then 'merged' else 'split' end,
-       coalesce(successors, []), since_release from heirs"""
-
-_ROLLBACK_CHANGE = """
-create table change as
-with event as (
-  select r.golden_id, r.kind, unnest(case when len(r.successors) = 0 then [null] else r.successors end) as into_id
-  from redirect as r join now_golden using (golden_id) where r.golden_id not in (select golden_id from then_golden)
-  union all
-  select golden_id, 'revived', null from then_golden where golden_id not in (select golden_id from now_golden)
-  union all
-  select golden_id, 'changed', null from (
-    (select * exclude (last_seen, records) from then_golden) except
-    (select * exclude (last_seen, records) from now_golden)
-  ) where golden_id in (select golden_id from now_golden)
-)
-select $seq + row_number() over (order by golden_id, kind, into_id) - 1 as seq, golden_id, kind, into_id,
-       $release::integer as release, $as_of::date as at
-from event"""

@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from typing import Any
 
-from golden_records.manifest import current_release, read_manifest
+from golden_records.manifest import current_release, read_manifest, releases_of
 from linkage.audit_trail import AuditTrail
 from linkage.decisions import DecisionStore
 from linkage.workspace import Workspace
@@ -56,9 +56,8 @@ def _sources(ws: Workspace) -> list[Document]:
 
 
 def _releases(ws: Workspace) -> list[Document]:
-    numbers = sorted(int(path.name) for path in ws.releases.iterdir() if path.name.isdigit())
     found = []
-    for number in numbers:
+    for number in releases_of(ws.releases):
         manifest = read_manifest(ws.releases / str(number))
         found.append(
             {

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from linkage.frequencies import block_keys, block_source, block_text, hub_name
+from linkage.frequencies import block_keys, block_source, block_text, hub_key, hub_name
 from linkage.frequencies import total as frozen_total
 from linkage.sql import number, rows
 from rules.columns import field_columns
@@ -72,7 +72,8 @@ def each_sql(rule: BlockingRule) -> str:
 def hashed_sql(rule: BlockingRule) -> str:
     """SQL: the block of a record, null where a key is null or the block is a hub."""
     hashed = f"cast(hash({block_text(rule)}) >> 1 as bigint)"
-    hubs = f"select cast(hash(value) >> 1 as bigint) from frequency where kind = 'hub' and name = {_name(rule)}"
+    hubs = "select cast(hash(value) >> 1 as bigint) from frequency where kind = 'hub' "
+    hubs += f"and name = {literal(hub_key(rule))}"
     known = " and ".join(f"({key}) is not null" for key in block_keys(rule))
     spared = f" and {hashed} not in ({hubs})" if rule.cap is not None else ""
     return f"case when {known}{spared} then {hashed} end"
@@ -126,7 +127,8 @@ def _refuse_above_budget(con: duckdb.DuckDBPyConnection, entity: Entity, estimat
     raise RefusedError(
         f"blocking would make {wanted:,} candidate pairs, more than the budget of {allowed:,} "
         f"({entity.matching.budget:g} per record). Rule {estimates[worst].rule!r} makes {estimates[worst].pairs:,}; "
-        f"its largest blocks are {blocks}. Give the rule a lower `cap` or another key in entity.toml"
+        f"its largest blocks are {blocks}. Give the rule another key or a lower `cap` "
+        "in entity.toml, then run 'shuyuan train' to count its hubs"
     )
 
 

@@ -191,14 +191,15 @@ class DecisionStore:
         return {(min(d.subjects), max(d.subjects)) for d in self.entries(entity) if d.kind == "unsure"}
 
     def values(self, entity: str) -> list[Override]:
-        """The stewards' values in force, the last one for each subject and field."""
+        """The stewards' values in force, the last one for each subject and field, in the order of decision."""
         found: dict[tuple[SourceRecord, str], Override] = {}
         for decision in self.entries(entity):
             if decision.kind == "value":
                 said = dict(decision.payload)
                 field, value = str(said["field"]), str(said["value"])
+                found.pop((decision.subjects[0], field), None)
                 found[decision.subjects[0], field] = Override(decision.subjects[0], field, value)
-        return [found[key] for key in sorted(found)]
+        return list(found.values())
 
     def fill_queue(self, entity: str, waiting: Iterable[Waiting]) -> int:
         """Replace what waits in `entity`, in one transaction; gives how many pairs wait."""

@@ -6,7 +6,7 @@ Reads: standard. Writes: rules/<entity>/frequencies.parquet; and from it: freque
     total    (empty)              (empty)     records of `standard`; the prior and the budget refer to it
     total    a column             (empty)     its non-null values
     tf       a column             a value     how many records have it; only values that two or more have
-    hub      keys of a rule       a block     its records; only blocks above the rule's cap, which block nothing
+    hub      keys and cap         a block     its records; only blocks above the rule's cap, which block nothing
 
 A value that is not listed counts once: its frequency is 1 / (non-null values of the column).
 """
@@ -59,7 +59,7 @@ def load(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
         freeze(con, rules)
     read(con, path_of(rules))
     known = {str(name) for (name,) in rows(con, "select name from frequency where kind = 'total'")}
-    missing = sorted({*frequency_columns(rules.entity), *(hub_name(r) for r in rules.entity.blocking if r.cap)} - known)
+    missing = sorted({*frequency_columns(rules.entity), *(hub_key(r) for r in rules.entity.blocking if r.cap)} - known)
     if missing:
         raise RefusedError(
             f"{path_of(rules)} was frozen before the rules named {', '.join(missing)}; "
@@ -78,7 +78,7 @@ def total(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def hub_name(rule: BlockingRule) -> str:
-    """What the blocks of a rule are filed under: its keys, so that a changed rule has no old hubs."""
+    """What a rule is called: by its keys."""
     return " + ".join([*rule.keys, *([f"each {rule.each}"] if rule.each else [])])
 
 
@@ -90,6 +90,11 @@ def block_keys(rule: BlockingRule) -> tuple[str, ...]:
 def block_source(rule: BlockingRule) -> str:
     """SQL: the relation that a rule blocks: `standard`, or each of its records once for each element of a list."""
     return f"(select *, unnest(list_distinct({rule.each})) as {ITEM} from standard)" if rule.each else "standard"
+
+
+def hub_key(rule: BlockingRule) -> str:
+    """What the hubs of a rule are filed under: another cap has other hubs, so it has to be counted anew."""
+    return f"{hub_name(rule)} above {rule.cap}"
 
 
 def block_text(rule: BlockingRule) -> str:
@@ -111,7 +116,7 @@ def frequency_sql(entity: Entity) -> str:
         )
     for rule in entity.blocking:
         if rule.cap is not None:
-            name, text, source = literal(hub_name(rule)), block_text(rule), block_source(rule)
+            name, text, source = literal(hub_key(rule)), block_text(rule), block_source(rule)
             parts.append(f"select 'total', {name}, '', count({text}) from {source}")
             parts.append(
                 f"select 'hub', {name}, {text}, count(*) from {source} where {text} is not null "

@@ -243,7 +243,7 @@ def _take_in(
     try:
         batch_id = sql.number(con, "select coalesce(max(batch_id), 0) + 1 from batch")
         con.executemany(
-            "insert into reject values (?, ?, ?, ?)",
+            "insert into reject values (?, ?, ?, ?, null)",
             [(batch_id, row.line, row.reason, row.raw) for row in incoming.rejected] or [(-1, 0, "", "")],
         )
         con.execute("delete from reject where batch_id = -1")
@@ -256,7 +256,7 @@ def _take_in(
         con.execute(_HASH.format(text=" || ".join(_framed(f) for f in (*fields, "observed_text", "dup_group"))))
         con.execute(_VERSIONS, {"source": source})
         columns = ", ".join(fields)
-        before = sql.number(con, _CURRENT, source=source) if delivery == "snapshot" else 0
+        con.execute(_BEFORE, {"source": source})
         con.execute(
             f"insert into record by position select record_id, $source, source_key, $batch, "
             f"coalesce(observed_on, $day), row_hash, line, dup_group, {columns} from versioned where fresh",
@@ -290,10 +290,8 @@ def _take_in(
                 loaded_at,
             ],
         )
-        withdrawn = 0
-        if delivery == "snapshot":
-            kept = sql.number(con, _KEPT, source=source, batch=batch_id)
-            withdrawn = max(before - kept, 0)
+        withdrawn = sql.number(con, _GONE, source=source) if delivery == "snapshot" else 0
+        con.execute("drop table before_key")
         con.execute("drop table staged_row")
         con.execute("drop table hashed")
         con.execute("drop table versioned")
@@ -311,8 +309,8 @@ def _framed(column: str) -> str:
 
 _REJECT = """
 insert into reject
-select $batch, line, reason, raw from (
-  select line, concat_ws('|', source_key, {raw}) as raw,
+select $batch, line, reason, raw, source_key from (
+  select line, nullif(trim(source_key), '') as source_key, concat_ws('|', source_key, {raw}) as raw,
     case when source_key is null or trim(source_key, '- ') = '' then 'no key'
          when count(*) over (partition by source_key) > 1
          then 'key ' || source_key || ' stands in lines '
@@ -334,12 +332,12 @@ from hashed as h
 left join (select * from record where source = $source) as r
   on r.source_key = h.source_key and r.row_hash = h.row_hash"""
 
-_CURRENT = "select count(*) from current_record where source = $source"
+_BEFORE = """
+create or replace temp table before_key as select source_key from current_record where source = $source"""
 
-_KEPT = """
-select count(*) from current_record as c where c.source = $source and exists (
-  select 1 from observation as o where o.source = $source and o.source_key = c.source_key
-  and o.batch_id <> $batch)"""
+_GONE = """
+select count(*) from before_key
+where source_key not in (select source_key from current_record where source = $source)"""
 
 
 def _land(ws: Workspace, entity: str, source: str, path: Path, sha256: str, day: date, loaded_at: datetime) -> None:

@@ -74,6 +74,8 @@ def link(
     """
     ingest.reload_landed(con, ws, rules)
     wanted = chosen(con, rules, only)
+    # Read before the work begins: what a steward decides meanwhile makes the result out of date, not part of it.
+    last_decision = decisions.last_id()
     con.execute("create table if not exists main.linked (entity varchar primary key, inputs varchar, as_of date)")
     reports = []
     for one in wanted:
@@ -82,7 +84,7 @@ def link(
         con.execute("delete from main.linked where entity = ?", [one.name])
         _refuse_unlinked(con, rules, one, as_of)
         reports.append(_link_one(con, rules, one, decisions, as_of, reporter))
-        said = [one.name, fingerprint(con, rules, one, decisions, as_of), as_of]
+        said = [one.name, fingerprint(con, rules, one, last_decision, as_of), as_of]
         con.execute("insert into main.linked values (?, ?, ?)", said)
         con.execute("checkpoint")
     return reports
@@ -112,16 +114,14 @@ def chosen_with_records(con: duckdb.DuckDBPyConnection, rules: Rules) -> list[En
     return list(found.values())
 
 
-def fingerprint(
-    con: duckdb.DuckDBPyConnection, rules: Rules, one: EntityRules, decisions: DecisionStore, as_of: date
-) -> str:
+def fingerprint(con: duckdb.DuckDBPyConnection, rules: Rules, one: EntityRules, last_decision: int, as_of: date) -> str:
     """One hash over everything the clusters of an entity type are a function of."""
-    behind = [fingerprint(con, rules, rules.entities[name], decisions, as_of) for name in sorted(one.needs)]
+    behind = [fingerprint(con, rules, rules.entities[name], last_decision, as_of) for name in sorted(one.needs)]
     ingest.prepare(con, one)
     files = con.execute("select source, sha256, observed_on::varchar from batch order by all").fetchall()
     path = path_of(one)
     frozen = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
-    said = [rules.sha256, frozen, str(as_of), decisions.last_id(), [list(row) for row in files], behind]
+    said = [rules.sha256, frozen, str(as_of), last_decision, [list(row) for row in files], behind]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
@@ -141,7 +141,7 @@ def linked(con: duckdb.DuckDBPyConnection, rules: Rules, decisions: DecisionStor
     days = sorted({as_of for _, as_of in marks.values()})
     for one in loaded:
         mark = marks.get(one.name)
-        if mark is None or mark[0] != fingerprint(con, rules, one, decisions, mark[1]):
+        if mark is None or mark[0] != fingerprint(con, rules, one, decisions.last_id(), mark[1]):
             raise RefusedError(
                 f"{one.name} is not linked from what is there now: files, rules or decisions changed since, "
                 "or a run was broken off; run 'shuyuan link'"

@@ -63,7 +63,11 @@ def read(con: duckdb.DuckDBPyConnection, path: Path) -> Incoming:
 
 
 def encoding_of(path: Path) -> str:
-    """The encoding of a text file: UTF-8 where every byte fits, else GB18030, else the one with fewer faults."""
+    """The encoding of a text file: UTF-16 where it says so, UTF-8 where every byte fits, else GB18030, else the one
+    with fewer faults."""
+    with path.open("rb") as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            return "utf-16"
     faults = {}
     for encoding in ("utf-8-sig", "gb18030"):
         faults[encoding] = _faults(path, encoding)
@@ -142,6 +146,8 @@ def _read_parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Incoming:
 
 def _headings(path: Path, row: list[str]) -> tuple[str, ...]:
     headings = tuple(cell.strip().lstrip("\ufeff").strip('"') for cell in row)
+    if any("\ud800" <= c <= "\udfff" for heading in headings for c in heading):
+        raise InputError(f"{path.name} line 1: bytes that are neither UTF-8 nor GB18030; save the file as UTF-8")
     if not any(headings):
         raise InputError(f"{path.name} line 1: no heading; expected the names of the columns")
     twice = sorted({name for name in headings if headings.count(name) > 1})

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import duckdb
 
-from rules.errors import InputError, NotFoundError, RefusedError
+from rules.errors import InputError, NotFoundError, RefusedError, ShuyuanError
 from rules.loader import copy_shipped, load_rules
 from rules.model import Rules
 
@@ -115,9 +115,25 @@ class Workspace:
         return load_rules(self.rules_folder)
 
     def connect(self) -> duckdb.DuckDBPyConnection:
-        """A connection to the work database; hold `lock` while it is open."""
+        """A connection to the work database; hold `lock` while it is open.
+
+        Raises:
+            RefusedError: another program has it open.
+            ShuyuanError: it is damaged.
+        """
         spill = self.root / "spill"
-        con = duckdb.connect(str(self.database))
+        try:
+            con = duckdb.connect(str(self.database))
+        except duckdb.Error as error:
+            said = str(error).splitlines()[0]
+            if "Conflicting lock" in said:
+                raise RefusedError(f"{self.database} is open in another program ({said}); close it there") from error
+            if "not a valid DuckDB" in said or "Corrupt" in said:
+                raise ShuyuanError(
+                    f"{self.database} is damaged ({said}); it holds only what is computed: "
+                    "delete it with its .wal file and run 'shuyuan link', which makes it anew"
+                ) from error
+            raise
         con.execute("set temp_directory = ?", [str(spill)])
         con.execute("set threads = ?", [os.cpu_count() or 1])
         con.execute("set preserve_insertion_order = false")

@@ -1,7 +1,17 @@
--- claim: one row per cluster without an id and dead id that was the last one of some of its records.
+-- claim: one row per cluster without an id and dead id that, of those still free, some of its records had last.
 create or replace temp table claim as
-select s.head, s.dead as golden_id, count(*) as held, min(m.since_release) as arrived,
+with last as (
+    select p.head, p.ordinal, arg_max(x.golden_id, x.since_release) as golden_id, max(x.since_release) as arrived
+    from previous_crosswalk x
+    join standard s using (source, source_key)
+    join placed p using (ordinal)
+    where x.until is not null
+      and p.head not in (select head from heir)
+      and x.golden_id not in (select golden_id from heir)
+      and x.golden_id not in (select golden_id from previous_golden)
+    group by p.head, p.ordinal
+)
+select l.head, l.golden_id, count(*) as held, min(l.arrived) as arrived,
        any_value(m.since_release) as since_release
-from seen s join minted m on m.golden_id = s.dead
-where s.head not in (select head from heir)
-group by s.head, s.dead;
+from last l join minted m using (golden_id)
+group by l.head, l.golden_id;

@@ -9,19 +9,6 @@ join (
     group by c.cluster_id
 ) h using (cluster_id);
 
--- seen: one row per standard record that an earlier release placed: its living id, the last dead id it had.
-create or replace temp table seen as
-select s.ordinal, p.head,
-       max(x.golden_id) filter (where x.until is null) as living,
-       max(x.since_release) filter (where x.until is null) as arrived,
-       arg_max(x.golden_id, x.since_release)
-           filter (where x.until is not null and l.golden_id is null) as dead
-from previous_crosswalk x
-join standard s using (source, source_key)
-join placed p using (ordinal)
-left join previous_golden l on l.golden_id = x.golden_id
-group by s.ordinal, p.head;
-
 -- minted: one row per id ever issued: the release it began in.
 create or replace temp table minted as
 select golden_id, min(since_release) as since_release

@@ -10,8 +10,8 @@ create table if not exists observation (
   batch_id integer, source varchar, source_key varchar, record_id bigint, op varchar, line bigint
 );
 
--- reject: a row that did not become a record, kept as it came.
-create table if not exists reject (batch_id integer, line bigint, reason varchar, raw varchar);
+-- reject: a row that did not become a record, kept as it came; its key where it has one.
+create table if not exists reject (batch_id integer, line bigint, reason varchar, raw varchar, source_key varchar);
 
 -- finding: something wrong in a record (record_id) or in a row that never became one (batch_id, line).
 create table if not exists finding (
@@ -40,8 +40,8 @@ from placed
 where op = 'upsert' and record_id is not null;
 
 -- current_record: the version of each source key that counts now. A snapshot holds everything, so a key that
--- the latest one lacks is withdrawn; a delta holds changes, so the last one speaks. A function of the set of
--- landed files alone: load order plays no part.
+-- the latest one lacks is withdrawn (one that it holds in a rejected row keeps the version of before); a delta
+-- holds changes, so the last one speaks. A function of the set of landed files alone: load order plays no part.
 create or replace view current_record as
 with seen as (
   select o.source, o.source_key, o.record_id, o.op, b.delivery, b.observed_on as batch_on, b.sha256,
@@ -56,7 +56,9 @@ with seen as (
                  case when delivery = 'snapshot' then {'a': batch_on, 'b': row_on, 'c': row_hash, 'd': sha256}
                       else {'a': row_on, 'b': batch_on, 'c': sha256, 'd': row_hash} end) as said
   from (select * replace (row_on::varchar as row_on, batch_on::varchar as batch_on) from seen
-        where delivery = 'delta' or batch_on = latest)
+        where delivery = 'delta' or batch_on = latest or (source, source_key, latest) in (
+          select b.source, j.source_key, b.observed_on from reject as j join batch as b using (batch_id)
+          where j.source_key is not null))
   group by source, source_key
 )
 select r.* from last join record as r on r.record_id = last.said.record_id where last.said.op = 'upsert'

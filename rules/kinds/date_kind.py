@@ -6,9 +6,14 @@ them would be a hub. A lunar date that was typed as a solar one is found through
 
 from __future__ import annotations
 
+import re
+
 from rules.kinds.base import Comparison, Finding, Kind, Level, Options
 
 _MISSING = "'00000000', '19000101', '18991230', '18991231', '99991231', '99990909', '99999999', '19700000'"
+
+_YEAR = re.compile(r"\d{4}(?!\d(?:\.0*)?$)")
+_SAYING = re.compile(r"[^\W年月日]")
 
 
 class Date(Kind):
@@ -103,7 +108,13 @@ class Date(Kind):
         return Comparison(f"{column}__year_l is null or {column}__year_r is null", levels)
 
     def mask(self, value: str) -> str:
-        return value[:4] + "-**-**" if len(value) == 10 else value
+        """The year; of what does not begin with one (the serial number of a spreadsheet, say), nothing.
+
+        What waits for a steward is shown as it came, so every way to write a date is masked.
+        """
+        year = _YEAR.match(value)
+        kept = year.end() if year else 0
+        return value[:kept] + _SAYING.sub("*", value[kept:])
 
 
 DATE = Date(

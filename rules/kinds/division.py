@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from rules.kinds.base import Comparison, Finding, Kind, Level, Options
 
-_NOW = """
+# Common table expressions: `latest`, the last state of each code, and `present`, the code in force that it became.
+NOW = """
+        -- a null year means in force: a code given a second time is not retired
         latest as (
-            select code, arg_max(until, since::integer) as until, arg_max(successors, since::integer) as successors
+            select code, arg_max_null(until, since::integer) as until,
+                   arg_max_null(successors, since::integer) as successors
             from reference.county_history group by code
         ), step as (
             select code, list_filter(string_split(coalesce(successors, ''), ';'),
@@ -22,8 +25,9 @@ _NOW = """
             union all
             select c.code, case when len(s.next) = 1 then s.next[1] end, depth + 1
             from chain c join step s on s.code = c.reached where depth < 12
-        ), present as (select code, arg_max(reached, depth) as county_now, arg_max(reached is null, depth) as lost
-                   from chain group by code)"""
+        ), present as (
+            select code, arg_max_null(reached, depth) as county_now, arg_max_null(reached is null, depth) as lost
+            from chain group by code)"""
 
 
 class Division(Kind):
@@ -31,7 +35,7 @@ class Division(Kind):
 
     def parse(self, raw: str, options: Options) -> str:
         return f"""
-        with recursive {_NOW}, digits as (
+        with recursive {NOW}, digits as (
             select raw, regexp_replace(translate(raw, '０１２３４５６７８９', '0123456789'), '[^0-9]', '', 'g') as d
             from {raw}
         ), formed as (

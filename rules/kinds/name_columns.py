@@ -37,6 +37,7 @@ def columns(raw: str, extra: int) -> str:
             case when not gap then array_to_string(list_sort(string_split(x, '')), '') end as chars,
             case when not gap then q end as shape,
             case when gap then x end as wildcard,
+            case when size = 0 then nullif({_skeleton("toneless")}, '') end as skeleton,
             case when not gap and k > 1 and flags is null then []::varchar[] else list_sort(list_filter(
                 [flags, case when gap then 'name_wildcard' end, case when k = 1 then 'name_single' end],
                 lambda f: f is not null)) end as findings
@@ -157,13 +158,26 @@ def _latin_names() -> str:
     """SQL: names without a Han character, compared as upper-case words in any order."""
     return """select raw, text, words, words, null, sound, null, null, null, null, null,
             nullif(regexp_replace(sound, '([a-z])[a-z]* ?', '\\1', 'g'), ''),
-            array_to_string(list_sort(string_split(words, ' ')), ' '), null, null,
+            array_to_string(list_sort(string_split(words, ' ')), ' '), null, null, null,
             case when flags is null then []::varchar[] else [flags] end
         from (
             select *, trim(regexp_replace(upper(text), '[·. -]+', ' ', 'g')) as words,
                 nullif(trim(regexp_replace(regexp_replace(lower(strip_accents(text)), '[''’.]', '', 'g'),
                     '[^a-z]+', ' ', 'g')), '') as sound
             from other_script)"""
+
+
+def _skeleton(syllables: str) -> str:
+    """SQL: the consonants that syllables begin with (and the r of er), those that transliterations mix up as one."""
+    steps = (
+        (r"\ber\b", "r"),
+        (r"\b([b-df-hj-np-tw-z]*)[aeiouv][a-z0-9]*", r"\1"),
+        ("([zcs])h", r"\1"),
+        (" +", ""),
+    )
+    for pattern, by in steps:
+        syllables = f"regexp_replace({syllables}, '{pattern}', '{by}', 'g')"
+    return f"translate({syllables}, 'xqj', 'scz')"
 
 
 def _nameless(char: str) -> str:

@@ -7,7 +7,8 @@ folded in a key and never in the value. Text is tidied in `name_text` and read i
 Columns: `folded` = `key`; `toned` and `toneless` syllables of the whole name by spaces, `alternative` the
 same with second readings (覃 qin/tan), `surname` folded, `given`, `shape` five four-corner digits for each
 character, `chars` the characters sorted. A name with a wildcard has `wildcard`, a LIKE pattern, instead of
-`folded`. Names without a surname (transliterated, Latin) have none, and nothing in `given`.
+`folded`. Names without a surname (transliterated, Latin) have none, and nothing in `given`; those in Han characters
+have a `skeleton`, the consonants of their syllables, which other spellings of one name share (图尔荪, 吐尔逊).
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class PersonName(Kind):
                 Level("folded", equal("folded"), frequency),
                 Level("toned", f"{equal('toned')} and {same_surname}", frequency),
                 Level("toneless", toneless, frequency),
-                Level("shape", _alike(column)),
-                Level("order", equal("chars")),
+                Level("shape", f"{_alike(column)} or {_transliterated(column)}"),
+                Level("order", f"{equal('chars')} or {_turned(column)}"),
                 Level("missing", _missing(column)),
                 Level("wildcard", wildcard),
                 Level("given", equal("given")),
@@ -67,6 +68,20 @@ def _alike(column: str) -> str:
     )
     return f"""case when length({corners}) = length({others})
         then case when hamming({corners}, {others}) <= 1 then {one_differs} else false end else false end"""
+
+
+def _transliterated(column: str) -> str:
+    """SQL: names without a surname whose syllables, as many in both, begin with the same four consonants or more."""
+    (a, b), sounds = ([f"{column}__{name}_{of}" for of in "lr"] for name in ("skeleton", "toneless"))
+    counts = [f"length({sound}) - length(replace({sound}, ' ', ''))" for sound in sounds]
+    return f"case when {a} = {b} then length({a}) >= 4 and {counts[0]} = {counts[1]} else false end"
+
+
+def _turned(column: str) -> str:
+    """SQL: names without a surname whose parts stand in another order, written with the same syllables."""
+    a, b, one, other = (f"{column}__{name}_{of}" for name in ("skeleton", "toneless") for of in "lr")
+    return f"""case when {a} is not null and {b} is not null and length({one}) = length({other}) and length({one}) >= 8
+        then contains(' ' || {one} || ' ' || {one} || ' ', ' ' || {other} || ' ') else false end"""
 
 
 def _missing(column: str) -> str:
@@ -92,7 +107,7 @@ def _compound_surnames() -> frozenset[str]:
         return frozenset(row["surname"] for row in csv.DictReader(file) if len(row["surname"]) == 2)
 
 
-_ASCII = ("toned", "toneless", "alternative", "surname_pinyin", "given_toneless", "initials", "shape")
+_ASCII = ("toned", "toneless", "alternative", "surname_pinyin", "given_toneless", "initials", "shape", "skeleton")
 
 PERSON_NAME = PersonName(
     name="person_name",
@@ -109,6 +124,7 @@ PERSON_NAME = PersonName(
         "chars": "VARCHAR",
         "shape": "VARCHAR",
         "wildcard": "VARCHAR",
+        "skeleton": "VARCHAR",
     },
     references=("characters", "surnames", "transliteration", "replaced_characters", "not_names"),
     ascii=frozenset(_ASCII),

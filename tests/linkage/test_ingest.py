@@ -83,7 +83,7 @@ def _current(con: duckdb.DuckDBPyConnection) -> list[tuple[object, ...]]:
     return con.execute("select source, source_key, name, phone from current_record order by all").fetchall()
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk", "gb18030"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk", "gb18030", "utf-16"])
 @pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
 def test_text_in_every_usual_shape(tmp_path: Path, rules: Rules, encoding: str, delimiter: str) -> None:
     ws, con = _workspace(tmp_path, rules)
@@ -137,6 +137,24 @@ def test_a_snapshot_withdraws_by_absence_and_a_delta_by_mark(tmp_path: Path, rul
     )
     assert report.deleted == 1
     assert _current(con) == [("full", "1", "甲甲", "1"), ("news", "8", "丙", None)]
+
+
+def test_a_rejected_row_of_a_snapshot_withdraws_nothing(tmp_path: Path, rules: Rules) -> None:
+    ws, con = _workspace(tmp_path, rules)
+    shop = rules.entities["shop"]
+    load_file(con, ws, shop, "full", _write(tmp_path / "full-20240101.csv", "编号,名称,电话\n1,甲,1\n2,乙,2\n3,丙,3\n"))
+    twice = "编号,名称,电话\n1,甲,1\n2,乙,2\n2,丁,2\n4,戊,4\n"
+    report = load_file(con, ws, shop, "full", _write(tmp_path / "full-20240201.csv", twice))
+    assert (report.new, report.unchanged, report.rejected, report.withdrawn) == (1, 1, 2, 1)
+    assert _current(con) == [("full", "1", "甲", "1"), ("full", "2", "乙", "2"), ("full", "4", "戊", "4")]
+
+
+def test_a_heading_in_an_unknown_encoding_is_refused_with_a_sentence(tmp_path: Path, rules: Rules) -> None:
+    ws, con = _workspace(tmp_path, rules)
+    path = tmp_path / "full.csv"
+    path.write_bytes("编号,名称,".encode() + b"\xff\xff\xff,x\n1,2,3,4\n")
+    with pytest.raises(InputError, match="line 1: bytes that are neither UTF-8 nor GB18030"):
+        load_file(con, ws, rules.entities["shop"], "full", path)
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,12 @@ def test_readings(written: str, toneless: str | None) -> None:
     assert read(written)["toneless"] == toneless
 
 
+def test_a_name_without_a_surname_has_a_skeleton_of_consonants() -> None:
+    names = ("吐尔逊·买买提", "图尔荪·买买提", "扎西次仁", "张伟", "John Smith")
+    found = parse("person_name", names)
+    assert [found[name]["skeleton"] for name in names] == ["trsmmt", "trsmmt", "zscr", None, None]
+
+
 def test_columns_of_a_name() -> None:
     row = read("王建國")
     assert (row["key"], row["folded"], row["toned"]) == ("王建国", "王建国", "wang2 jian4 guo2")
@@ -159,15 +165,24 @@ def test_columns_of_a_name() -> None:
         ("王㛃", "王jie", "toneless"),
         ("阿卜杜拉·买买提", "阿不都拉买买提", "toneless"),
         ("买买提·吐尔逊", "麦麦提·吐尔逊", "toneless"),
+        ("阿卜杜拉·买买提", "阿布都拉·麦麦提", "toneless"),
         ("李未", "李末", "shape"),
         ("张戊", "张戌", "shape"),
         ("李己巳", "李已巳", "shape"),
         ("王建国", "王国建", "order"),
         ("买买提·吐尔逊", "吐尔逊·买买提", "order"),
+        ("买买提·吐尔逊", "吐尔逊·麦麦提", "order"),
+        ("吐尔逊·买买提", "图尔荪·买买提", "shape"),
+        ("阿不都热西提·买买提", "阿卜杜日西提·买买提", "shape"),
+        ("肉孜·买买提", "茹孜·买买提", "shape"),
+        ("阿卜杜热合曼·买买提", "阿卜杜热依木·买买提", "else"),
+        ("阿卜杜拉·买买提", "艾合买提·买买提", "else"),
         ("王建国", "王国", "missing"),
         ("王建国", "王建", "missing"),
         ("王建国", "建国", "missing"),
         ("阿卜杜拉·买买提", "阿卜杜拉", "missing"),
+        ("阿卜杜拉·买买提", "阿不都拉", "missing"),
+        ("买买提·吐尔逊", "麦麦提", "missing"),
         ("王㛃", "王?", "wildcard"),
         ("徐㼆", "徐（莹加王旁）", "wildcard"),
         ("张建国", "张?国", "wildcard"),
