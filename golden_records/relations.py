@@ -51,8 +51,9 @@ def relate(
             )
         sql = pair_sql(rule) if rule.field is None else reference_sql(rules, rule)
         con.execute(f"insert into relation {sql}", {"type": rule.type})
-        if rule.acyclic:
-            _find_circles(con, rule)
+    run(con, "relation_once")
+    for name in dict.fromkeys(rule.type for rule in rules.entity.relations if rule.acyclic):
+        _find_circles(con, name)
 
 
 def reference_sql(rules: EntityRules, rule: RelationRule) -> str:
@@ -111,12 +112,12 @@ where a.golden_id <> b.golden_id
 group by a.golden_id, b.golden_id"""
 
 
-def _find_circles(con: duckdb.DuckDBPyConnection, rule: RelationRule) -> None:
+def _find_circles(con: duckdb.DuckDBPyConnection, kind: str) -> None:
     """Find the relations of one type that run in a circle, by peeling off what begins or ends a chain."""
     con.execute(
         "create or replace temp table chain as select from_id, to_id, source, source_key from relation "
         "where type = $type and until is null",
-        {"type": rule.type},
+        {"type": kind},
     )
     left = -1
     while left:
@@ -128,7 +129,7 @@ def _find_circles(con: duckdb.DuckDBPyConnection, rule: RelationRule) -> None:
         if left == before:
             break
     con.execute(
-        "insert into finding select distinct s.record_id, null, null, $field, $rule, 'warn', $type "
+        "insert into finding select distinct s.record_id, null, null, null, $rule, 'warn', $type "
         "from chain c join standard s using (source, source_key)",
-        {"rule": CIRCLE, "type": rule.type, "field": rule.field},
+        {"rule": CIRCLE, "type": kind},
     )

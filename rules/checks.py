@@ -36,8 +36,7 @@ BYTEWISE = frozenset(
 
 def within(rules: EntityRules) -> list[Problem]:
     """The problems of one entity folder."""
-    problems = [*_entity(rules), *_sources(rules), *_cases(rules)]
-    return problems or [*_weights(rules)]
+    return [*_entity(rules), *_sources(rules), *_cases(rules)]
 
 
 def across(entities: Mapping[str, EntityRules]) -> list[Problem]:
@@ -92,9 +91,11 @@ def _references(rules: EntityRules, entities: Mapping[str, EntityRules]) -> Iter
 
 
 def warnings(rules: Rules) -> list[Problem]:
-    """What is not wrong but worth a look: published fields without a source, authority gaps and overlaps."""
+    """What is not wrong but worth a look: published fields without a source, authority gaps and overlaps, levels
+    that `train` has to weigh before `link` can."""
     found = []
     for name, one in rules.entities.items():
+        found += _weights(one)
         file = f"{name}/sources.toml"
         mapped = {field for source in one.sources.sources.values() for field in source.columns}
         led = [field for row in one.sources.authority for field in row.fields]
@@ -194,7 +195,7 @@ def _record_sql(entity: Entity, columns: set[str]) -> Iterator[tuple[str, str, s
             yield f"training.em.{i}", sql, columns
     for i, relation in enumerate(entity.relations):
         for sql in (*relation.keys, *relation.to_keys, relation.when, relation.to_when, relation.since or "null"):
-            yield f"relations.{i}", sql, columns
+            yield f"relations.{i}", sql, columns | {"since", "until"}
     for i, event in enumerate(entity.lifecycle.events if entity.lifecycle else ()):
         for key, sql in (("when", event.when), ("on", event.on)):
             yield f"lifecycle.events.{i}.{key}", sql, columns
