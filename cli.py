@@ -46,7 +46,7 @@ from linkage.audit_trail import AuditTrail
 from linkage.cases import run_cases
 from linkage.cluster import SourceRecord
 from linkage.decisions import Decision, DecisionStore, Waiting
-from linkage.standardize import keys_of, standardize
+from linkage.standardize import keys_of
 from linkage.train import train as train_weights
 from linkage.workspace import Workspace, use_entity
 from rules.checks import warnings
@@ -244,7 +244,7 @@ def train(
         use_entity(batch.con, one.name)
         bars = Bars()
         with bars.step(f"{entity}: standardize", con=batch.con):
-            standardize(batch.con, one, batch.rules.folder, _day(as_of))
+            links.prepare(batch.con, batch.rules, one, _day(as_of))
         report = train_weights(batch.con, one, bars)
         batch.trail.append("train", {"entity": entity, "records": report.records})
     document = {

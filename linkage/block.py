@@ -5,7 +5,8 @@ Reads: standard, frequency. Writes: block, block_<i>, pair_count, candidate_tota
 Every blocking rule becomes one BIGINT column of `block` (a hash of its keys, null where a key is null or
 where the block was a hub when the frequencies were frozen), so that the joins compare machine words. A rule
 with `each` puts a record into several blocks and has a table `block_<i>` of its own.
-A pair belongs to the first rule that makes it; it is ordered by the records' ordinals.
+A pair belongs to the first rule that makes it; it is ordered by the records' ordinals. Two records of a group
+that its source declares free of duplicates are no pair.
 """
 
 from __future__ import annotations
@@ -59,13 +60,14 @@ def block_sql(entity: Entity) -> str:
     columns = "".join(
         f",\n  {hashed_sql(rule)} as block_{i}" for i, rule in enumerate(entity.blocking) if not rule.each
     )
-    return f"select ordinal{columns}\nfrom standard"
+    return f"select ordinal, {_GROUP} as dup_group{columns}\nfrom standard"
 
 
 def each_sql(rule: BlockingRule) -> str:
     """SQL of `block_<i>`: a record's ordinal and each of its blocks under one rule."""
     return (
-        f"select * from (select ordinal, {hashed_sql(rule)} as block from {block_source(rule)}) where block is not null"
+        f"select * from (select ordinal, {_GROUP} as dup_group, {hashed_sql(rule)} as block from {block_source(rule)}) "
+        "where block is not null"
     )
 
 
@@ -84,18 +86,21 @@ def pairs_sql(entity: Entity, i: int) -> str:
     if entity.blocking[i].each:
         pairs = (
             f"select distinct l.ordinal as l, r.ordinal as r from block_{i} as l join block_{i} as r "
-            "on l.block = r.block and l.ordinal < r.ordinal"
+            f"on l.block = r.block and l.ordinal < r.ordinal and {_APART}"
         )
         return f"select l, r, '{i}' from ({pairs}) {_UNPAIRED}"
     scalar = [j for j in range(i) if not entity.blocking[j].each]
     earlier = " or ".join(f"coalesce(l.block_{j} = r.block_{j}, false)" for j in scalar)
     pairs = (
         f"select l.ordinal as l, r.ordinal as r, '{i}' from block as l join block as r "
-        f"on l.block_{i} = r.block_{i} and l.ordinal < r.ordinal" + (f" where not ({earlier})" if earlier else "")
+        f"on l.block_{i} = r.block_{i} and l.ordinal < r.ordinal and {_APART}"
+        + (f" where not ({earlier})" if earlier else "")
     )
     return pairs if len(scalar) == i else f"select * from ({pairs}) {_UNPAIRED}"
 
 
+_GROUP = "case when dup_group is not null then cast(hash(dup_group) >> 1 as bigint) end"
+_APART = "(l.dup_group is null or l.dup_group is distinct from r.dup_group)"
 _UNPAIRED = "where not exists (select 1 from pair as p where p.join_key_l = l and p.join_key_r = r)"
 
 
@@ -103,8 +108,11 @@ def _estimate(con: duckdb.DuckDBPyConnection, entity: Entity) -> list[RulePairs]
     con.execute("create or replace table pair_count (rule varchar, pairs bigint)")
     for i, rule in enumerate(entity.blocking):
         con.execute(
-            f"insert into pair_count select {_name(rule)}, coalesce(sum(n * (n - 1) // 2), 0) from "
-            f"(select count(*)::hugeint as n from {_blocks(rule, i)} where block_{i} is not null group by block_{i})"
+            f"insert into pair_count select {_name(rule)}, "
+            "coalesce(sum(n * (n - 1) // 2), 0) - coalesce(sum(alike), 0) from "
+            "(select sum(n) as n, sum(case when dup_group is not null then n * (n - 1) // 2 end) as alike from "
+            f"(select block_{i}, dup_group, count(*)::hugeint as n from {_blocks(rule, i)} "
+            f"where block_{i} is not null group by all) group by block_{i})"
         )
     found = dict(con.execute("select rule, pairs from pair_count").fetchall())
     return [RulePairs(hub_name(rule), int(found[hub_name(rule)])) for rule in entity.blocking]
@@ -133,7 +141,7 @@ def _refuse_above_budget(con: duckdb.DuckDBPyConnection, entity: Entity, estimat
 
 
 def _blocks(rule: BlockingRule, i: int) -> str:
-    return f"(select ordinal, block as block_{i} from block_{i})" if rule.each else "block"
+    return f"(select ordinal, dup_group, block as block_{i} from block_{i})" if rule.each else "block"
 
 
 def _name(rule: BlockingRule) -> str:

@@ -25,7 +25,7 @@ from linkage.cluster import ClusterCounts, SourceRecord, cluster
 from linkage.decisions import DecisionStore, Waiting
 from linkage.frequencies import path_of
 from linkage.progress import SILENT, Reporter
-from linkage.references import group
+from linkage.references import group, has_table
 from linkage.score import score
 from linkage.splink_model import level_labels
 from linkage.sql import number
@@ -82,12 +82,28 @@ def link(
         if one.weights is None:
             raise RefusedError(f"{one.name} has no trained weights; run 'shuyuan train {one.name}' first")
         con.execute("delete from main.linked where entity = ?", [one.name])
-        _refuse_unlinked(con, rules, one, as_of)
         reports.append(_link_one(con, rules, one, decisions, as_of, reporter))
         said = [one.name, fingerprint(con, rules, one, last_decision, as_of), as_of]
         con.execute("insert into main.linked values (?, ?, ?)", said)
         con.execute("checkpoint")
     return reports
+
+
+def prepare(con: duckdb.DuckDBPyConnection, rules: Rules, one: EntityRules, as_of: date) -> None:
+    """Build `standard` of an entity type, its references resolved by the entity types that were linked before.
+
+    Raises:
+        RefusedError: one that it refers to has records and is not linked as of the same day.
+    """
+    linked_on = {}
+    if has_table(con, "main", "linked"):
+        linked_on = dict(con.execute("select entity, as_of from main.linked").fetchall())
+    for other in chosen_with_records(con, rules):
+        if other.name in one.needs and linked_on.get(other.name) != as_of:
+            raise RefusedError(f"{one.name} refers to {other.name}, which is not linked as of {as_of}; link it first")
+    use_entity(con, one.name)
+    group(con, one, rules.entities)
+    standardize(con, one, rules.folder, as_of, rules.entities)
 
 
 def chosen(con: duckdb.DuckDBPyConnection, rules: Rules, only: Iterable[str] = ()) -> list[EntityRules]:
@@ -151,14 +167,6 @@ def linked(con: duckdb.DuckDBPyConnection, rules: Rules, decisions: DecisionStor
     return loaded, days[0]
 
 
-def _refuse_unlinked(con: duckdb.DuckDBPyConnection, rules: Rules, one: EntityRules, as_of: date) -> None:
-    """Refuse to link what refers to an entity type that has records and was not linked as of the same day."""
-    days = dict(con.execute("select entity, as_of from main.linked").fetchall())
-    for other in chosen_with_records(con, rules):
-        if other.name in one.needs and days.get(other.name) != as_of:
-            raise RefusedError(f"{one.name} refers to {other.name}, which is not linked as of {as_of}; link both")
-
-
 def disk_needed(con: duckdb.DuckDBPyConnection, entities: Iterable[EntityRules]) -> int:
     """Bytes that linking may take in the work database and its spill folder."""
     total = 0
@@ -187,8 +195,7 @@ def _link_one(
         seconds[name] = round(time.perf_counter() - began, 2)
 
     with step("standardize"):
-        group(con, one, rules.entities)
-        standardize(con, one, rules.folder, as_of, rules.entities)
+        prepare(con, rules, one, as_of)
         frequencies.load(con, one)
     with step("block"):
         estimates = block(con, one)

@@ -8,6 +8,10 @@ passes; each pass takes the pairs that agree in its keys and estimates only the 
 not touch, because agreement there is forced (Dempster, Laird & Rubin 1977; Winkler 1988). A comparison that
 several passes estimate gets the median.
 
+Some of the random pairs are one entity after all, and for a level that hardly any two entities share they are most
+of what is seen. So their expected share lambda, which is also the prior of the model, is taken out again:
+u = (observed - lambda m) / (1 - lambda).
+
 A level that was never observed cannot be estimated. It keeps a default and a warning says so: for u the upper
 95 % bound 3 / pairs (the "rule of three", Hanley & Lippman-Hand 1983), for m UNSEEN_M. No m is below LEAST_M:
 in real files nothing is impossible.
@@ -89,7 +93,7 @@ def train(con: duckdb.DuckDBPyConnection, rules: EntityRules, reporter: Reporter
                 passes.append(_estimate_m(con, entity, i, u))
     finally:
         con.execute("drop table if exists comparable")
-    levels = tuple(_combined(entity, u, passes, reporter))
+    levels = tuple(_combined(entity, u, passes, prior(entity, records), reporter))
     _write(rules, records, levels)
     return TrainReport(records, levels)
 
@@ -170,7 +174,7 @@ def _read(model: dict[str, Any], name: str) -> dict[Key, float]:
 
 
 def _combined(
-    entity: Entity, u: dict[Key, float], passes: list[dict[Key, float]], reporter: Reporter
+    entity: Entity, u: dict[Key, float], passes: list[dict[Key, float]], matches: float, reporter: Reporter
 ) -> Iterator[LevelWeight]:
     for rule in entity.comparisons:
         if all(key[0] != rule.name for one in passes for key in one):
@@ -183,8 +187,9 @@ def _combined(
             unseen = [side for side, seen in (("m", bool(estimates)), ("u", key in u)) if not seen]
             if unseen:
                 reporter.note(f"{rule.name}: {label}: {' and '.join(unseen)} never observed; kept the default")
-            m = median(estimates) if estimates else UNSEEN_M
-            yield LevelWeight(rule.name, label, max(m, LEAST_M), u.get(key, _unseen_u(entity)), not unseen)
+            m = max(median(estimates) if estimates else UNSEEN_M, LEAST_M)
+            apart = (u.get(key, 0.0) - matches * m) / (1 - matches)
+            yield LevelWeight(rule.name, label, m, max(apart, _unseen_u(entity)), not unseen)
 
 
 def _write(rules: EntityRules, records: int, levels: tuple[LevelWeight, ...]) -> None:

@@ -93,7 +93,7 @@ def _references(rules: EntityRules, entities: Mapping[str, EntityRules]) -> Iter
 def warnings(rules: Rules) -> list[Problem]:
     """What is not wrong but worth a look: published fields without a source, authority gaps and overlaps, levels
     that `train` has to weigh before `link` can."""
-    found = []
+    found: list[Problem] = []
     for name, one in rules.entities.items():
         found += _weights(one)
         file = f"{name}/sources.toml"

@@ -113,7 +113,7 @@ class CreditCode(Kind):
             f"not ({code} or {registration})",
             (
                 Level("exact", equal("uscc")),
-                Level("organization", equal("org_code")),
+                Level("org_code", equal("org_code")),
                 Level("registration", equal("registration_no")),
                 Level("one_typo", _one_typo(column)),
             ),
