@@ -150,11 +150,18 @@ def demo(
             _table(f"{name}, by kind of error", ("error", "records", "recall", "true golden values"), told)
         if one["true_values"] is not None:
             out.print(f"{name}: {one['true_values']:.2%} of the golden records have only true values.")
+    told = [
+        [kind, *(_number(said[n]) for n in ("published", "precision", "expected", "recall"))]
+        for kind, said in done["relations"]["by_type"].items()
+    ]
+    _table("relations", ("type", "published", "precision", "in the truth", "recall"), told)
+    states = ", ".join(f"{name} {said['share']:.2%}" for name, said in done["states"]["by_entity"].items())
+    out.print(f"right states: {states}")
     example = done["example"]
     program = "shuyuan" if shutil.which("shuyuan") else sys.argv[0]
     key = f"--entity {example['entity']} --source {example['source']} --key {example['source_key']}"
     out.print("\nLook further:")
-    for command in (f"show {example['golden_id']}", f"find {key}", "review --limit 3"):
+    for command in (f"show {example['golden_id']}", f"related {example['golden_id']} --depth 2", f"find {key}"):
         out.print(f"  {program} {command} --workspace {workspace}")
     out.print(f"\nDelivered files and truth: {done['files']}\nRelease: {ws.releases / 'current'}")
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from demo.people import COUNTIES, PREFECTURES, PROVINCE, TOWNSHIPS, county_code, county_name, township_name
+from demo.registers import Book, Row, truth_rows
 
 YEARS = range(2016, 2022)
 HEAD = "王李张刘陈杨赵黄周吴徐孙马朱胡林郭何高罗郑梁谢宋唐许邓冯韩曹曾彭萧蔡潘田董袁于余"
@@ -57,23 +58,26 @@ class Township:
 
 
 def deliver_years(
-    folder: Path, truth_path: Path, rng: np.random.Generator, count: int
-) -> tuple[list[tuple[str, Path]], dict[str, int]]:
-    """Write the yearly files and the truth; gives (source, file) and how often what happened."""
+    folder: Path, book: Book, rng: np.random.Generator, count: int
+) -> tuple[list[tuple[str, Path]], list[Township], dict[str, int]]:
+    """Write the yearly files and tell their truth.
+
+    Gives (source, file), the townships as the last list has them, and how often what happened.
+    """
     townships = _begin(rng, count)
     told = dict.fromkeys(("recoded", "renamed", "converted", "rewritten", "no_committee"), 0)
-    files = []
-    with truth_path.open("w", encoding="utf-8", newline="") as truth_file:
-        truth = csv.writer(truth_file)
-        truth.writerow(("source", "source_key", "truth", "error"))
-        for year in YEARS:
-            if year > YEARS[0]:
-                _pass_a_year(rng, townships, told)
-            path = folder / f"统计用区划代码_{year}.csv"
-            with path.open("w", encoding="utf-8", newline="") as file:
-                _write_year(csv.writer(file), truth, rng, townships, year, told)
-            files.append(("stat_divisions", path))
-    return files, told
+    files, truth, converted = [], list[Row](), list[str]()
+    for year in YEARS:
+        if year > YEARS[0]:
+            _pass_a_year(rng, townships, told, converted)
+        path = folder / f"统计用区划代码_{year}.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            _write_year(csv.writer(file), truth, rng, townships, year, told)
+        files.append(("stat_divisions", path))
+    book.tell("committee", truth_rows(truth))
+    book.relate("converted_from", ("committee", "committee"), [(f"{one}r", one, None) for one in converted])
+    book.state("committee", dict.fromkeys(converted, "converted"))
+    return files, townships, told
 
 
 def _begin(rng: np.random.Generator, count: int) -> list[Township]:
@@ -104,7 +108,9 @@ def _cores(rng: np.random.Generator, count: int) -> list[str]:
     return found[:count]
 
 
-def _pass_a_year(rng: np.random.Generator, townships: list[Township], told: dict[str, int]) -> None:
+def _pass_a_year(
+    rng: np.random.Generator, townships: list[Township], told: dict[str, int], converted: list[str]
+) -> None:
     taken = {township.code for township in townships}
     for township in townships:
         if rng.random() < RECODED:
@@ -116,6 +122,7 @@ def _pass_a_year(rng: np.random.Generator, townships: list[Township], told: dict
                 told["renamed"] += 1
             elif chance < RENAMED + CONVERTED and not committee.residents:
                 _convert(township, committee)
+                converted.append(committee.truth)
                 told["converted"] += 1
             elif chance < RENAMED + CONVERTED + REWRITTEN:
                 committee.suffix = 1 - committee.suffix
@@ -145,7 +152,7 @@ def _convert(township: Township, committee: Committee) -> None:
 
 
 def _write_year(
-    rows: Any, truth: Any, rng: np.random.Generator, townships: list[Township], year: int, told: dict[str, int]
+    rows: Any, truth: list[Row], rng: np.random.Generator, townships: list[Township], year: int, told: dict[str, int]
 ) -> None:
     rows.writerow(HEADINGS)
     for township in townships:
@@ -154,7 +161,8 @@ def _write_year(
         for one in township.committees:
             code = f"{township.code}{one.number:03}"
             rows.writerow((year, code, one.name, *above))
-            truth.writerow(("stat_divisions", f"{year}-{code}", one.truth, ""))
+            key = f"{year}-{code}"
+            truth.append({"source": "stat_divisions", "source_key": key, "truth": one.truth, "error": None})
         if rng.random() < PSEUDO * PER_TOWNSHIP:
             name = NOT_COMMITTEES[int(rng.integers(len(NOT_COMMITTEES)))].format(township.name.removesuffix("镇"))
             rows.writerow((year, f"{township.code}498", name, *above))

@@ -29,7 +29,9 @@ def check(body: str) -> str:
 
 def is_valid(code: str) -> bool:
     """Whether both check characters of an eighteen-character code are right."""
-    return len(code) == 18 and own_check(code[8:16]) == code[16] and check(code[:17]) == code[17]
+    if len(code) != 18 or not set(code) <= set(ALPHABET):
+        return False
+    return own_check(code[8:16]) == code[16] and check(code[:17]) == code[17]
 
 
 class CreditCodes:

@@ -48,7 +48,8 @@ GROUPS = (
     ("address_outdated",),
 )
 IN_PERSON = ("twins", "namesakes")
-KINDS = (*RATES, *IN_PERSON)
+IN_LIFE = {"death_unreported": 0.15, "death_mistaken": 0.001, "guardian_failing": 0.03}
+KINDS = (*RATES, *IN_PERSON, *IN_LIFE)
 LEADING_SHARE = 0.1
 LAST_15 = np.datetime64("1985-01-01")
 
@@ -57,7 +58,8 @@ LAST_15 = np.datetime64("1985-01-01")
 class Records:
     """One element per source record in every array; `person` is its position in the population.
 
-    `day` is when the source last wrote the record: outdated values stand in older ones.
+    `day` is when the source last wrote the record: outdated values stand in older ones. `first` is the delivery in
+    which the record appears; `guardian` is a position in the population, -1 where none is named.
     """
 
     person: Ints
@@ -71,6 +73,8 @@ class Records:
     division: Strings
     address: Strings
     day: NDArray[np.datetime64]
+    first: Ints
+    guardian: Ints
     has: dict[str, Flags] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -102,15 +106,21 @@ def _id_missing(rng: Rng, people: People, records: Records, where: Ints) -> Ints
 def _id_failing(rng: Rng, people: People, records: Records, where: Ints) -> Ints:
     """One digit wrong, or two neighbours exchanged; the check character finds both."""
     for i in where.tolist():
-        digits = list(records.citizen_id[i])
-        at = int(rng.integers(6, 16))
-        if rng.random() < 0.5 and digits[at] != digits[at + 1]:
-            digits[at], digits[at + 1] = digits[at + 1], digits[at]
-        else:
-            digits[at] = str((int(digits[at]) + int(rng.integers(1, 10))) % 10)
-        records.citizen_id[i] = "".join(digits)
-        assert not is_valid(records.citizen_id[i])
+        records.citizen_id[i] = mistyped(rng, records.citizen_id[i])
     return where
+
+
+def mistyped(rng: Rng, number: str) -> str:
+    """The identity number with one digit wrong or two exchanged, behind the area code, so that it is nobody's."""
+    digits = list(number)
+    at = int(rng.integers(6, 16))
+    if rng.random() < 0.5 and digits[at] != digits[at + 1]:
+        digits[at], digits[at + 1] = digits[at + 1], digits[at]
+    else:
+        digits[at] = str((int(digits[at]) + int(rng.integers(1, 10))) % 10)
+    found = "".join(digits)
+    assert not is_valid(found)
+    return found
 
 
 def _id_other_person(rng: Rng, people: People, records: Records, where: Ints) -> Ints:

@@ -8,6 +8,7 @@ from typing import Any
 
 from demo.population import generate
 from golden_records.accuracy import evaluate
+from golden_records.accuracy_of_links import judge
 from golden_records.plan import plan
 from golden_records.query import Release
 from golden_records.release import publish
@@ -17,16 +18,17 @@ from linkage.link import LinkReport, link
 from linkage.progress import SILENT, Reporter
 from linkage.workspace import Workspace
 
-AS_OF = date(2026, 1, 1)
+AS_OF = date(2026, 2, 1)
 FOLDER = "demo"
 Document = dict[str, Any]
 
 
 def run(ws: Workspace, size: int, seed: int, reporter: Reporter = SILENT, without: Collection[str] = ()) -> Document:
-    """Take `size` person records (and a committee list to match) through a workspace that is still empty.
+    """Take `size` person records, and all else that such a province has, through a workspace that is still empty.
 
     Gives the release and, by entity type, records, findings, candidate pairs, golden records, pairs that wait,
-    precision and recall. The delivered files and the truth stay in `<workspace>/demo/`.
+    precision and recall; the same of relations, and the share of right states. The delivered files and the truth
+    stay in `<workspace>/demo/`.
     """
     rules = ws.load_rules()
     decisions = DecisionStore(ws.decisions)
@@ -44,6 +46,8 @@ def run(ws: Workspace, size: int, seed: int, reporter: Reporter = SILENT, withou
             number = publish(con, ws, rules, decisions, planned, reporter)
             judged = {}
             with Release.of(ws.releases, number) as release:
+                with reporter.step("relations and states: compare with the truth"):
+                    links = judge(release, made.truth, made.relations, made.states)
                 for entity, truth in made.truth.items():
                     with reporter.step(f"{entity}: compare with the truth"):
                         judged[entity] = evaluate(con, rules.entities[entity], ws.rules_folder, release, truth)
@@ -54,6 +58,7 @@ def run(ws: Workspace, size: int, seed: int, reporter: Reporter = SILENT, withou
         "entities": {
             one.entity: _figures(one, planned.entities[one.entity].golden, judged[one.entity]) for one in linked
         },
+        **links,
         "files": str(ws.root / FOLDER),
         "truth": {entity: str(path) for entity, path in made.truth.items()},
         "example": _example(ws),

@@ -55,7 +55,7 @@ class Places:
 
 
 def settle(rng: np.random.Generator, count: int) -> Places:
-    """Households for `count` people: families of every shape, and last a few collective households."""
+    """Households for `count` people: a few collective households, then families of every shape."""
     lodgers = _collectives(rng, count)
     family = count - sum(lodgers)
     shapes = list(SHAPES)
@@ -66,13 +66,12 @@ def settle(rng: np.random.Generator, count: int) -> Places:
     first = (ends - sizes)[household]
     table = np.array([[LETTERS.index(letter) for letter in shape.ljust(5, "H")] for shape in shapes])
     role = table[drawn[household], np.arange(family) - first]
-    homes = int(household[-1]) + 1
     more = np.repeat(np.arange(len(lodgers)), lodgers)
-    starts = family + np.cumsum([0, *lodgers[:-1]])
+    starts = np.cumsum([0, *lodgers[:-1]])
     return Places(
-        np.append(household, homes + more).astype(np.int64),
-        np.append(role, np.full(len(more), LODGER)).astype(np.int64),
-        np.append(first, starts[more]).astype(np.int64),
+        np.append(more, len(lodgers) + household).astype(np.int64),
+        np.append(np.full(len(more), LODGER), role).astype(np.int64),
+        np.append(starts[more], len(more) + first).astype(np.int64),
     )
 
 
@@ -110,7 +109,7 @@ def births(rng: np.random.Generator, places: Places) -> Days:
     day = np.where(role == SPOUSE, day + apart, day)
     day = np.where(role == PARENT, day - rng.integers(20 * YEAR, 33 * YEAR, count), day)
     spouse = first_of(places, SPOUSE)
-    younger = np.maximum(day[places.first], np.where(spouse >= 0, day[spouse], 0))
+    younger = np.maximum(day[places.first], np.where(spouse >= 0, day[spouse], day[places.first]))
     rank = places.place - first_of(places, CHILD) + places.first
     born = younger + rng.integers(20 * YEAR, 30 * YEAR, count) + rank * rng.integers(400, 5 * YEAR, count)
     room = np.maximum(last - younger - 19 * YEAR, 1)

@@ -46,6 +46,18 @@ def zipf(count: int) -> NDArray[np.float64]:
     return found
 
 
+def where_known(known: Flags, values: Strings) -> Strings:
+    """The values where they are known, None elsewhere."""
+    found: Strings = values.copy()
+    found[~known] = None
+    return found
+
+
+def days_as_text(days: NDArray[np.datetime64]) -> Strings:
+    """Days as yyyy-mm-dd, None where there is none."""
+    return where_known(~np.isnat(days), days.astype("datetime64[D]").astype(str).astype(object))
+
+
 @cache
 def surname_shares() -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Surnames and their shares of the population, adding up to one."""

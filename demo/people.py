@@ -126,9 +126,7 @@ def _years(birth: Days) -> Ints:
     return found
 
 
-def _newborn(
-    rng: np.random.Generator, places: Places, birth: Days, mother: Ints, intervals: tuple[Days, ...]
-) -> Ints:
+def _newborn(rng: np.random.Generator, places: Places, birth: Days, mother: Ints, intervals: tuple[Days, ...]) -> Ints:
     """Let the last child of some younger mothers be born in one of the intervals; tells in which."""
     interval = np.zeros(len(birth), dtype=np.int64)
     last = np.append(places.place[1:] == 0, True)

@@ -1,12 +1,14 @@
-"""The five departments that hold records of the people: who is in which, and how each delivers its file.
+"""How the seven departments that hold records of people deliver: headings, codes, formats, and three deliveries.
 
-Every department has its own headings, codes, date format and file format. Four deliver changes, with a mark for
-deleted rows; the list of disabled people comes as a whole twice, and the second list lacks what was withdrawn.
+Every department has its own headings, codes, date format and file format. Six deliver changes, four of them with a
+mark for deleted rows; the list of disabled people comes as a whole each time, without what was withdrawn.
 """
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,181 +16,289 @@ import polars as pl
 import xlsxwriter
 from numpy.typing import NDArray
 
+from demo.enrollment import ASSISTANCE, CIVIL, DISABILITY, ELDERLY, NAMES
 from demo.errors import Records
-from demo.names import Ints, Strings
-from demo.people import People, addresses, division_codes
+from demo.kin import Days
+from demo.life import DEAD, DELIVERIES, RESTORED, Life
+from demo.names import Flags, Ints, Strings, days_as_text, where_known
+from demo.people import People
+from rules.loader import SHIPPED
 
-NAMES = ("civil_registry", "social_assistance", "marriage", "elderly_care", "disability")
-SHARES = (0.42, 0.20, 0.13, 0.15, 0.10)
-RECORDS_PER_PERSON = (0.55, 0.30, 0.135, 0.011, 0.004)
-OLD_ENOUGH = {2: np.datetime64("2001-01-01"), 3: np.datetime64("1966-01-01")}
-LEADING = 0
-FIRST_DAY, LAST_DAY = np.datetime64("2018-01-01"), np.datetime64("2025-11-30")
-DELIVERED, AGAIN = "20251201", "20251231"
 SHEET_ROWS = 500_000
+FOLLOWS = 3
+STATUS = np.array([None, "正常", "死亡", "注销", "恢复"], dtype=object)
+CREMATED = ("已火化", "火化")
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a source writes: headings in the order of COLUMNS, texts for the sexes, the format of dates."""
+    """How a source writes: field=heading for every column, texts for the sexes, the format of dates."""
 
     line: str
     sexes: tuple[str, str]
     date: str
 
     @property
-    def headings(self) -> tuple[str, ...]:
-        """The headings one by one."""
-        return tuple(self.line.split())
+    def headings(self) -> dict[str, str]:
+        """The heading of every field, in order."""
+        return dict(part.split("=") for part in self.line.split())
 
 
-COLUMNS = ("key", "name", "former_name", "sex", "birth", "citizen_id", "phone", "division", "address", "day", "op")
 FORMS = (
     Form(
-        "人员编号 姓名 曾用名 性别 出生日期 公民身份号码 联系电话 户籍地区划 户籍地址 变更日期 操作",
+        "key=人员编号 name=姓名 former_name=曾用名 sex=性别 birth=出生日期 citizen_id=公民身份号码 phone=联系电话 "
+        "division=户籍地区划 address=户籍地址 household_no=户号 relation=与户主关系 spouse_name=配偶姓名 "
+        "father_name=父亲姓名 mother_name=母亲姓名 status=人员状态 status_date=状态日期 day=变更日期 op=操作",
         ("1", "2"),
         "%Y%m%d",
     ),
     Form(
-        "救助编号 申请人姓名 曾用名 性别 出生年月日 身份证号 手机号 区划代码 家庭住址 更新日期 操作",
+        "key=救助编号 name=申请人姓名 former_name=曾用名 sex=性别 birth=出生年月日 citizen_id=身份证号 phone=手机号 "
+        "division=区划代码 address=家庭住址 household_no=救助户号 relation=与申请人关系 day=更新日期 op=操作",
         ("男", "女"),
         "%Y-%m-%d",
     ),
     Form(
-        "登记证号 当事人 曾用名 性别 出生日期 身份证件号 电话 登记地区划 常住地址 登记日期 操作",
+        "key=登记证号 name=当事人 former_name=曾用名 sex=性别 birth=出生日期 citizen_id=身份证件号 phone=电话 "
+        "division=登记地区划 address=常住地址 spouse_name=配偶姓名 day=登记日期 op=操作",
         ("男性", "女性"),
         "%Y年%m月%d日",
     ),
     Form(
-        "档案号 老人姓名 曾用名 性别 生日 身份证号码 联系方式 所在区划 居住地址 建档日期 操作", ("男", "女"), "%Y/%m/%d"
+        "key=档案号 name=老人姓名 former_name=曾用名 sex=性别 birth=生日 citizen_id=身份证号码 phone=联系方式 "
+        "division=所在区划 address=居住地址 day=建档日期 op=操作",
+        ("男", "女"),
+        "%Y/%m/%d",
     ),
     Form(
-        "残疾人编号 姓名 曾用名 性别代码 出生日期 证件号码 联系电话 行政区划 住址 核定日期 操作", ("M", "F"), "%Y.%m.%d"
+        "key=残疾人编号 name=姓名 former_name=曾用名 sex=性别代码 birth=出生日期 citizen_id=证件号码 phone=联系电话 "
+        "division=行政区划 address=住址 household_no=户号 relation=与户主关系 guardian=监护人证件号 day=核定日期",
+        ("M", "F"),
+        "%Y.%m.%d",
+    ),
+    Form(
+        "key=火化编号 name=逝者姓名 sex=性别 birth=出生日期 citizen_id=身份证件号 division=户籍地区划 status=办理结果 "
+        "status_date=死亡日期 day=经办日期",
+        ("男", "女"),
+        "%Y-%m-%d",
+    ),
+    Form(
+        "key=儿童档案号 name=儿童姓名 sex=性别 birth=出生日期 citizen_id=身份证号 phone=监护人电话 division=区划代码 "
+        "address=居住地址 guardian=监护人身份证号 day=更新日期",
+        ("男", "女"),
+        "%Y-%m-%d",
     ),
 )
-
-
-def enroll(rng: np.random.Generator, people: People, size: int) -> Records:
-    """Exactly `size` records: every person in one to five sources, never twice in the same one."""
-    count = len(people)
-    wanted = rng.choice(len(RECORDS_PER_PERSON), count, p=np.array(RECORDS_PER_PERSON)) + 1
-    chance = np.log(np.array(SHARES)) + rng.gumbel(size=(count, len(NAMES)))
-    for column, latest in OLD_ENOUGH.items():
-        chance[people.birth > latest, column] = -np.inf
-    order = np.argsort(-chance, axis=1)
-    possible = np.isfinite(chance).sum(axis=1)
-    taken = np.arange(len(NAMES)) < np.minimum(wanted, possible)[:, None]
-    person, rank = np.nonzero(taken)
-    source = order[person, rank][:size].astype(np.int64)
-    person = person[:size].astype(np.int64)
-    span = int((LAST_DAY - FIRST_DAY).astype(np.int64))
-    return Records(
-        person=person,
-        source=source,
-        name=people.name[person],
-        former_name=np.full(len(person), None, dtype=object),
-        sex=people.sex[person],
-        birth=people.birth[person].astype("datetime64[D]").astype(str).astype(object),
-        citizen_id=people.citizen_id[person],
-        phone=people.phone[person],
-        division=division_codes(people.county[person], people.township[person]),
-        address=addresses(people.county[person], people.township[person], people.household[person] % 89 + 1),
-        day=FIRST_DAY + rng.integers(0, span, len(person)).astype("timedelta64[D]"),
-    )
+ENDINGS = ("csv", "csv", "tsv", "xlsx", "parquet", "xlsx", "csv")
 
 
 def keys(rng: np.random.Generator, records: Records) -> Strings:
     """The source's own key of every record: a letter and a number that says nothing."""
     drawn = rng.permutation(len(records)) + 1
-    letters = np.array(list("CSMED"), dtype=object)[records.source]
+    letters = np.array(list("CSMEDFW"), dtype=object)[records.source]
     found: Strings = letters + np.array([f"{n:09}" for n in drawn.tolist()], dtype=object)
     return found
 
 
-def deliver(folder: Path, records: Records, key: Strings, numbers: Ints, withdrawn: Ints) -> list[tuple[str, Path]]:
-    """Write every delivery; gives (source, file) in the order of delivery.
+@dataclass
+class Mistaken:
+    """Per record: the delivery since which the registry takes somebody for dead (-1 never), and since when not."""
 
-    numbers    positions of records whose identity number the spreadsheet took for a quantity
-    withdrawn  positions of records that a second delivery takes back
+    since: Ints
+    until: Ints
+    day: Days
+    revived_day: Days
+
+
+@dataclass
+class Told:
+    """What records say beside the person's own values; one element per record.
+
+    numbers       per moment the number of the household, as this source writes it
+    relations     per moment the relation to the head (of assistance: to the applicant), as GB/T 4761 numbers it
+    guardian_id   the guardian's number, as written
     """
-    made: list[tuple[str, Path]] = []
-    gone = np.zeros(len(records), dtype=bool)
-    gone[withdrawn] = True
-    damaged = np.zeros(len(records), dtype=bool)
-    damaged[numbers] = True
-    for i, name in enumerate(NAMES):
-        mine = np.flatnonzero(records.source == i)
-        mine = mine[np.argsort(key[mine])]
-        whole = _frame(i, records, key, mine)
-        back = gone[mine]
-        if i == 0:
-            path = folder / f"{name}_{DELIVERED}.csv"
-            whole.write_csv(path)
-            again = folder / f"{name}_{AGAIN}.csv"
-            _marked(whole.filter(back), i).write_csv(again)
-        elif i == 1:
-            path, again = folder / f"{name}_{DELIVERED}.csv", folder / f"{name}_{AGAIN}.csv"
-            path.write_bytes(whole.write_csv(separator=";").encode("gb18030"))
-            again.write_bytes(_marked(whole.filter(back), i).write_csv(separator=";").encode("gb18030"))
-        elif i == 2:
-            path, again = folder / f"{name}_{DELIVERED}.tsv", folder / f"{name}_{AGAIN}.tsv"
-            whole.write_csv(path, separator="\t", include_bom=True)
-            _marked(whole.filter(back), i).write_csv(again, separator="\t")
-        elif i == 3:
-            parts = range(0, max(len(whole), 1), SHEET_ROWS)
-            for part, start in enumerate(parts):
-                path = folder / f"{name}_{DELIVERED}_{part + 1}.xlsx"
-                rows = slice(start, start + SHEET_ROWS)
-                _spreadsheet(path, whole[rows], damaged[mine][rows])
-                made.append((name, path))
-            path, again = made.pop()[1], folder / f"{name}_{AGAIN}.xlsx"
-            left = whole.filter(back)
-            _spreadsheet(again, _marked(left, i), np.zeros(len(left), dtype=bool))
-        else:
-            path, again = folder / f"{name}_{DELIVERED}.parquet", folder / f"{name}_{AGAIN}.parquet"
-            whole.drop("操作").write_parquet(path)
-            whole.filter(~back).drop("操作").write_parquet(again)
-        made.append((name, path))
-        if back.any():
-            made.append((name, again))
-        else:
-            again.unlink(missing_ok=True)
+
+    numbers: tuple[Strings, ...]
+    relations: tuple[Ints, ...]
+    guardian_id: Strings
+    mistaken: Mistaken
+
+
+@dataclass
+class Delivery:
+    """Everything that the files of persons are made of; `gone` is withdrawn, `damaged` by a spreadsheet."""
+
+    people: People
+    life: Life
+    records: Records
+    key: Strings
+    told: Told
+    gone: Flags
+    damaged: Flags
+
+
+def deliver(folder: Path, delivery: Delivery) -> list[tuple[int, str, Path]]:
+    """Write every file; gives (number of the delivery, source, file)."""
+    made: list[tuple[int, str, Path]] = []
+    values = [_values(delivery, i) for i in range(len(DELIVERIES))]
+    for source, name in enumerate(NAMES):
+        mine = np.flatnonzero(delivery.records.source == source)
+        mine = mine[np.argsort(delivery.key[mine])]
+        first, gone = delivery.records.first[mine], delivery.gone[mine]
+        for i, day in enumerate(DELIVERIES):
+            frame = _frame(delivery, source, values[i], mine)
+            here = (first <= i) & ~(gone & (i > 0))
+            if i and source != DISABILITY:
+                here &= (first == i) | _changed(values[i], values[i - 1], source, mine)
+            if "op" in FORMS[source].headings and i == 1 and gone.any():
+                mark = pl.when(pl.Series(gone)).then(pl.lit("删除")).alias(FORMS[source].headings["op"])
+                frame, here = frame.with_columns(mark), here | gone
+            if not here.any():
+                continue
+            path = folder / f"{name}_{day}.{ENDINGS[source]}"
+            chosen = frame.filter(pl.Series(here))
+            made += [(i, name, one) for one in _write(path, source, chosen, delivery.damaged[mine][here])]
     return made
 
 
-def _frame(source: int, records: Records, key: Strings, mine: Ints) -> pl.DataFrame:
-    form = FORMS[source]
-    text = pl.String
-    frame = pl.DataFrame(
-        {
-            "key": pl.Series((key[mine]).tolist(), dtype=text),
-            "name": pl.Series((records.name[mine]).tolist(), dtype=text),
-            "former_name": pl.Series((records.former_name[mine]).tolist(), dtype=text),
-            "sex": pl.Series((np.array(form.sexes, dtype=object)[records.sex[mine] - 1]).tolist(), dtype=text),
-            "birth": pl.Series((records.birth[mine]).tolist(), dtype=text),
-            "citizen_id": pl.Series((records.citizen_id[mine]).tolist(), dtype=text),
-            "phone": pl.Series((records.phone[mine]).tolist(), dtype=text),
-            "division": pl.Series((records.division[mine]).tolist(), dtype=text),
-            "address": pl.Series((records.address[mine]).tolist(), dtype=text),
-            "day": pl.Series((records.day[mine].astype(str).astype(object)).tolist(), dtype=text),
-            "op": pl.Series([None] * len(mine), dtype=text),
-        }
-    )
-    # A date is rearranged as text, because a date of the Chinese calendar need not be one of the solar calendar.
-    year, month, day = (pl.col("birth").str.slice(at, n) for at, n in ((0, 4), (5, 2), (8, 2)))
-    marks = form.date.replace("%Y", "\0").replace("%m", "\0").replace("%d", "\0").split("\0")
-    written = pl.concat_str([pl.lit(marks[0]), year, pl.lit(marks[1]), month, pl.lit(marks[2]), day, pl.lit(marks[3])])
-    frame = frame.with_columns(birth=written)
-    return frame.rename(dict(zip(COLUMNS, form.headings, strict=True)))
+def _write(path: Path, source: int, frame: pl.DataFrame, damaged: Flags) -> list[Path]:
+    """Write one delivery in the format of the source; a large workbook, and the first one, comes in parts."""
+    if source == ASSISTANCE:
+        path.write_bytes(frame.write_csv(separator=";").encode("gb18030"))
+    elif path.suffix == ".csv":
+        frame.write_csv(path)
+    elif path.suffix == ".tsv":
+        frame.write_csv(path, separator="\t", include_bom=DELIVERIES[0] in path.name)
+    elif path.suffix == ".parquet":
+        frame.write_parquet(path)
+    elif source == ELDERLY and DELIVERIES[0] in path.name:
+        parts = []
+        for part, start in enumerate(range(0, len(frame), SHEET_ROWS)):
+            parts.append(path.with_name(f"{path.stem}_{part + 1}.xlsx"))
+            rows = slice(start, start + SHEET_ROWS)
+            spreadsheet(parts[-1], frame[rows], FORMS[source].headings["citizen_id"], damaged[rows])
+        return parts
+    else:
+        spreadsheet(path, frame, FORMS[source].headings["citizen_id"], damaged)
+    return [path]
 
 
-def _marked(frame: pl.DataFrame, source: int) -> pl.DataFrame:
-    return frame.with_columns(pl.lit("删除").alias(FORMS[source].headings[-1]))
+def _values(delivery: Delivery, number: int) -> dict[str, Strings]:
+    """What the records say in one delivery, as texts; a source that does not follow says what it said at first."""
+    records, people, told = delivery.records, delivery.people, delivery.told
+    sometimes = np.isin(records.source, (ASSISTANCE, ELDERLY)) & (records.person % FOLLOWS == 0)
+    follows = np.isin(records.source, (CIVIL, DISABILITY)) | sometimes
+    at = np.where(follows, np.maximum(records.first, number), records.first)
+    found: dict[str, Strings] = {"day": records.day.astype(str).astype(object)}
+    for name in ("household_no", "relation", "spouse_name", "status", "status_date", "division", "address"):
+        found[name] = np.full(len(records), None, dtype=object)
+    for i, moment in enumerate(delivery.life.moments):
+        here = np.flatnonzero(at == i)
+        person = records.person[here]
+        home = moment.household[person]
+        found["household_no"][here] = told.numbers[i][here]
+        found["relation"][here] = _relations(records.source[here], told.relations[i][here], people.sex[person])
+        spouse = moment.spouse[person]
+        found["spouse_name"][here] = where_known(spouse >= 0, people.name[spouse])
+        found["division"][here] = moment.divisions()[home]
+        found["address"][here] = moment.addresses()[home]
+        status, day = _status(delivery, i, here)
+        found["status"][here] = STATUS[status]
+        found["status_date"][here] = days_as_text(day)
+        since = moment.days_of_people()[person]
+        for days in (told.mistaken.day, told.mistaken.revived_day):
+            since = np.fmax(since, np.where(days[here] <= _last(i), days[here], np.datetime64("NaT")))
+        later = (records.first[here] < i) & ~np.isnat(since)
+        later &= since > _last(0)
+        found["day"][here[later]] = since[later].astype(str).astype(object)
+    stale = records.has["address_outdated"]
+    found["division"][stale], found["address"][stale] = records.division[stale], records.address[stale]
+    return found
 
 
-def _spreadsheet(path: Path, frame: pl.DataFrame, damaged: NDArray[np.bool_]) -> None:
-    """Write cells as text, but numbers of `damaged` rows as the quantities that the program made of them."""
-    column = COLUMNS.index("citizen_id")
+def _last(number: int) -> np.datetime64:
+    """The day of a delivery."""
+    text = DELIVERIES[number]
+    return np.datetime64(f"{text[:4]}-{text[4:6]}-{text[6:]}")
+
+
+def _status(delivery: Delivery, number: int, here: Ints) -> tuple[Ints, Days]:
+    """The registered status of records in a delivery and since when; of the funeral service, the death."""
+    records, told, life = delivery.records, delivery.told, delivery.life
+    moment, person = life.moments[number], records.person[here]
+    status, day = moment.status[person].copy(), moment.status_day[person].copy()
+    since, until = told.mistaken.since[here], told.mistaken.until[here]
+    wrong = (since >= 0) & (since <= number)
+    status[wrong], day[wrong] = DEAD, told.mistaken.day[here][wrong]
+    right = wrong & (until <= number)
+    status[right], day[right] = RESTORED, told.mistaken.revived_day[here][right]
+    buried = records.source[here] == NAMES.index("funeral")
+    day[buried] = life.died[person[buried]]
+    return status, day
+
+
+def _relations(source: Ints, codes: Ints, sex: Ints) -> Strings:
+    """The registry writes the codes, assistance texts from the applicant's side, the disabled texts of the list."""
+    texts = relation_texts()
+    found = np.array([None if code < 0 else texts[f"{code:02}"] for code in codes.tolist()], dtype=object)
+    civil = (source == CIVIL) & (codes >= 0)
+    found[civil] = np.array([f"{code:02}" for code in codes[civil].tolist()], dtype=object)
+    assistance = source == ASSISTANCE
+    found[assistance & (codes == 2)] = "本人"
+    couple = assistance & (codes == 10)
+    found[couple] = np.where(sex[couple] == 1, "夫", "妻")
+    return found
+
+
+@cache
+def relation_texts() -> dict[str, str]:
+    """The texts of GB/T 4761 by code."""
+    with (SHIPPED / "reference/codes.csv").open(encoding="utf-8") as file:
+        return {row["code"]: row["zh"] for row in csv.DictReader(file) if row["list"] == "gb4761"}
+
+
+def _changed(now: dict[str, Strings], before: dict[str, Strings], source: int, mine: Ints) -> Flags:
+    found = np.zeros(len(mine), dtype=bool)
+    for name in now.keys() & FORMS[source].headings.keys() - {"day"}:
+        found |= now[name][mine] != before[name][mine]
+    return found
+
+
+def _frame(delivery: Delivery, source: int, values: dict[str, Strings], mine: Ints) -> pl.DataFrame:
+    records, people, form = delivery.records, delivery.people, FORMS[source]
+    person = records.person[mine]
+    columns: dict[str, Strings] = {
+        "key": delivery.key[mine],
+        "name": records.name[mine],
+        "former_name": records.former_name[mine],
+        "sex": np.array(form.sexes, dtype=object)[records.sex[mine] - 1],
+        "birth": records.birth[mine],
+        "citizen_id": records.citizen_id[mine],
+        "phone": records.phone[mine],
+        "father_name": people.father_name[person],
+        "mother_name": people.mother_name[person],
+        "guardian": delivery.told.guardian_id[mine],
+        "op": np.full(len(mine), None, dtype=object),
+        **{name: found[mine] for name, found in values.items()},
+    }
+    if source == NAMES.index("funeral"):
+        columns["status"] = np.array(CREMATED, dtype=object)[person % len(CREMATED)]
+    frame = pl.DataFrame({name: pl.Series(columns[name].tolist(), dtype=pl.String) for name in form.headings})
+    dates = [name for name in ("birth", "status_date") if name in form.headings]
+    return frame.with_columns(**{name: _date(name, form.date) for name in dates}).rename(form.headings)
+
+
+def _date(column: str, form: str) -> pl.Expr:
+    """A date rearranged as text, because a date of the Chinese calendar need not be one of the solar calendar."""
+    year, month, day = (pl.col(column).str.slice(at, n) for at, n in ((0, 4), (5, 2), (8, 2)))
+    marks = form.replace("%Y", "\0").replace("%m", "\0").replace("%d", "\0").split("\0")
+    return pl.concat_str([pl.lit(marks[0]), year, pl.lit(marks[1]), month, pl.lit(marks[2]), day, pl.lit(marks[3])])
+
+
+def spreadsheet(path: Path, frame: pl.DataFrame, number: str = "", damaged: NDArray[np.bool_] | None = None) -> None:
+    """Write cells as text, but those of column `number` in `damaged` rows as the quantities the program made."""
+    column = frame.columns.index(number) if number else -1
     with xlsxwriter.Workbook(str(path), {"constant_memory": True, "strings_to_numbers": False}) as book:
         sheet = book.add_worksheet()
         sheet.write_row(0, 0, frame.columns)
@@ -196,7 +306,7 @@ def _spreadsheet(path: Path, frame: pl.DataFrame, damaged: NDArray[np.bool_]) ->
             for j, cell in enumerate(row):
                 if cell is None:
                     continue
-                if j == column and damaged[i]:
+                if j == column and damaged is not None and damaged[i]:
                     sheet.write_number(i + 1, j, float(cell))
                 else:
                     sheet.write_string(i + 1, j, cell)

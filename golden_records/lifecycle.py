@@ -61,9 +61,11 @@ def live(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
         "insert into state select golden_id, state, day, lead(day) over (partition by golden_id order by n), event, "
         "source, source_key from step"
     )
+    # A list that no longer has an entity says that it ended; an event that led somewhere says more.
     con.execute(
-        "update golden set status = coalesce((select p.state from present as p where p.golden_id = golden.golden_id), "
-        "$initial) where status = 'active'",
+        "update golden set status = g.state from (select g.golden_id, case when p.state <> $initial then p.state "
+        "when g.status = 'active' then $initial else g.status end as state from golden as g "
+        "left join present as p using (golden_id)) as g where g.golden_id = golden.golden_id",
         {"initial": cycle.initial},
     )
 

@@ -11,16 +11,29 @@ from pathlib import Path
 import pytest
 
 from demo.errors import KINDS, RATES
+from demo.population import KINDS as EVERY_KIND
 from demo.population import Generated, generate
-from linkage import sql
-from linkage.ingest import load_file
-from linkage.workspace import Workspace, use_entity
 from rules.errors import InputError
 from rules.kinds.gb11643 import is_valid
 
 SIZE, SEED = 20_000, 5
 SMALL = 2_000
 REGISTRY = "civil_registry"
+CIVIL = {
+    "name": "姓名",
+    "sex": "性别",
+    "citizen_id": "公民身份号码",
+    "phone": "联系电话",
+    "division": "户籍地区划",
+    "address": "户籍地址",
+    "household_no": "户号",
+    "relation": "与户主关系",
+    "spouse_name": "配偶姓名",
+    "father_name": "父亲姓名",
+    "mother_name": "母亲姓名",
+    "status": "人员状态",
+}
+SHARING = (REGISTRY, "social_assistance", "marriage", "elderly_care", "disability")
 Truth = list[dict[str, str]]
 
 
@@ -59,13 +72,13 @@ def test_the_same_seed_gives_the_same_files(tmp_path: Path) -> None:
 
 
 def test_every_record_is_told_of_once(made: Generated, truth: Truth) -> None:
-    assert len(truth) == SIZE
-    assert len({(row["source"], row["source_key"]) for row in truth}) == SIZE
+    assert len(truth) == len({(row["source"], row["source_key"]) for row in truth})
+    assert sum(row["source"] in SHARING for row in truth) == SIZE
 
 
 def test_people_have_one_to_five_records(truth: Truth) -> None:
     per_person: dict[str, int] = {}
-    for row in truth:
+    for row in (row for row in truth if row["source"] in SHARING):
         per_person[row["truth"]] = per_person.get(row["truth"], 0) + 1
     shares = [sum(n == k for n in per_person.values()) / len(per_person) for k in (1, 2)]
     assert shares == pytest.approx([0.55, 0.30], abs=0.03)
@@ -112,27 +125,26 @@ def test_counts_are_those_of_the_truth_file(made: Generated, truth: Truth) -> No
     assert told == {kind: made.counts[kind] for kind in KINDS}
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_kind_that_is_switched_off_is_absent(tmp_path: Path, kind: str) -> None:
-    made = generate(tmp_path, SMALL, SEED, without=(kind,))
-    assert made.counts[kind] == 0
-    rows = read(made.truth["person"])
-    assert not any(kind in row["error"].split(";") for row in rows)
-    assert sum(made.counts[other] for other in KINDS) > 0
+@pytest.mark.parametrize("part", range(8))
+def test_a_kind_that_is_switched_off_is_absent(tmp_path: Path, part: int) -> None:
+    """An eighth of the kinds at a time, of every entity type, while the others go on."""
+    off = EVERY_KIND[part::8]
+    made = generate(tmp_path, SMALL, SEED, without=off)
+    assert not any(made.counts[kind] for kind in off)
+    for path in made.truth.values():
+        assert not any(set(row["error"].split(";")) & set(off) for row in read(path))
+    assert sum(made.counts[other] > 0 for other in EVERY_KIND) > len(EVERY_KIND) / 3
 
 
 def test_without_any_error_a_record_says_the_truth(tmp_path: Path) -> None:
     made = generate(tmp_path, SMALL, SEED, without=KINDS)
     told = {row["source_key"]: row for row in read(made.truth["person"])}
-    (path,) = [path for _, source, path in made.files if source == REGISTRY]
-    delivered = read(path)
-    assert len(delivered) > SMALL / 4
-    for row in delivered:
+    last = {row["人员编号"]: row for _, source, path in made.files if source == REGISTRY for row in read(path)}
+    assert len(last) > SMALL / 4
+    for row in last.values():
         known = told[row["人员编号"]]
         assert known["error"] == ""
-        assert [row["姓名"], row["性别"], row["公民身份号码"], row["联系电话"], row["户籍地区划"], row["户籍地址"]] == [
-            known[f"true_{name}"] for name in ("name", "sex", "citizen_id", "phone", "division", "address")
-        ]
+        assert {field: row[heading] for field, heading in CIVIL.items()} == {f: known[f"true_{f}"] for f in CIVIL}
         assert row["出生日期"] == known["true_birth_date"].replace("-", "")
 
 
@@ -146,7 +158,7 @@ def test_numbers_are_valid_and_nobodys(truth: Truth) -> None:
     assert all(is_valid(number) and number.startswith("88") for number in numbers)
     assert all(row["true_citizen_id"][6:14] == row["true_birth_date"].replace("-", "") for row in truth)
     assert all((int(row["true_citizen_id"][16]) % 2 == 1) == (row["true_sex"] == "1") for row in truth)
-    assert len(numbers) == len({row["truth"] for row in truth})
+    assert len(numbers) == len({row["truth"] for row in truth}) > SIZE / 2
     assert all(row["true_phone"].startswith("154") for row in truth)
     assert all(row["true_division"].startswith("88") for row in truth)
 
@@ -158,30 +170,3 @@ def test_text_files_are_in_the_encoding_that_they_claim(made: Generated) -> None
     with pytest.raises(UnicodeDecodeError):
         text.decode("utf-8")
     assert next(csv.reader(io.StringIO(text.decode("gb18030")), delimiter=";"))[1] == "申请人姓名"
-
-
-def test_every_file_is_taken_in_without_loss(tmp_path: Path, made: Generated) -> None:
-    ws = Workspace.create(tmp_path / "workspace")
-    rules = ws.load_rules()
-    with ws.lock("test"):
-        con = ws.connect()
-        try:
-            reports = []
-            for entity, source, path in made.files:
-                use_entity(con, entity)
-                reports.append(load_file(con, ws, rules.entities[entity], source, path))
-            use_entity(con, "person")
-            current = sql.number(con, "select count(*) from current_record")
-            known = sql.number(
-                con,
-                "select count(*) from current_record where regexp_full_match(citizen_id, '[0-9]{17}[0-9X]') "
-                "and not starts_with(citizen_id, '88')",
-            )
-        finally:
-            con.close()
-    for one in reports:
-        assert one.rejected == 0, one
-        assert one.read == one.new + one.unchanged + one.deleted, one
-    assert current == SIZE - made.counts["withdrawn"]
-    # Errors are made behind the area code, so that no mistyped number is anybody's.
-    assert known == 0
