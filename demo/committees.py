@@ -49,12 +49,13 @@ class Committee:
 
 @dataclass
 class Township:
-    """A township: the nine digits it has this year, and its committees."""
+    """A township: the nine digits it has this year and those it began with, and its committees."""
 
     county: int
     name: str
     code: int
     committees: list[Committee]
+    first_code: int
 
 
 def deliver_years(
@@ -80,6 +81,13 @@ def deliver_years(
     return files, townships, told
 
 
+def residences(townships: list[Township]) -> dict[str, list[tuple[str, str]]]:
+    """By the division of an address: the committees that people there may live under, code and truth, by last list."""
+    return {
+        str(one.first_code): [(f"{one.code}{own.number:03}", own.truth) for own in one.committees] for one in townships
+    }
+
+
 def _begin(rng: np.random.Generator, count: int) -> list[Township]:
     wanted = -(-count // PER_TOWNSHIP)
     places = rng.permutation(len(PREFECTURES) * COUNTIES * TOWNSHIPS)[:wanted].tolist()
@@ -94,7 +102,7 @@ def _begin(rng: np.random.Generator, count: int) -> list[Township]:
             committees.append(
                 Committee(f"c{i}_{at}", core, residents, int(rng.random() < 0.5), (1 if residents else 201) + at)
             )
-        townships.append(Township(county, township_name(county * 7 + number), code, committees))
+        townships.append(Township(county, township_name(county * 7 + number), code, committees, code))
     return townships
 
 

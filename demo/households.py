@@ -61,6 +61,7 @@ class World:
     known: Flags
     names: Strings = field(default_factory=lambda: np.empty(0, dtype=object))
     places: dict[tuple[int, bool], tuple[list[str], list[str]]] = field(default_factory=dict)
+    residences: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.names = self.people.name
@@ -71,6 +72,11 @@ class World:
         mine = np.flatnonzero((self.records.source == source) & ~self.gone)
         found[self.records.person[mine]] = mine
         return found
+
+    def committee(self, delivery: int, home: int) -> tuple[str | None, str | None]:
+        """Code and truth of the committee that a household lives under, where its township has any."""
+        known = self.residences.get(self.place(delivery, home)[0])
+        return known[home % len(known)] if known else (None, None)
 
     def place(self, delivery: int, home: int, old: bool = False) -> tuple[str, str]:
         """Division and address of a household in a delivery, or those of a township where it is not any more."""
@@ -258,9 +264,11 @@ def _civil(folder: Path, book: Book, noted: Noted, world: World) -> Made:
     foreign = world.key[noted.rng.permutation(record[(record >= 0) & life.moments[0].living()])]
     versions: list[Sequence[Row | None]] = []
     truths: list[Row] = []
+    lived: list[tuple[str, str, str | None]] = []
     for home, number in enumerate(life.number.tolist()):
         three: list[Row | None] = []
         faults: _Faults | None = None
+        where: str | None = None
         for i, moment in enumerate(life.moments):
             group = [p for p in groups[i].get(home, ()) if record[p] >= 0 and records.first[record[p]] <= i]
             status = int(moment.home_status[home])
@@ -280,6 +288,10 @@ def _civil(folder: Path, book: Book, noted: Noted, world: World) -> Made:
             division, address = world.place(i, home, faults.old)
             day = moment.home_day[home]
             keys = ";".join(world.key[record[p]] for p in listed)
+            code, committee = world.committee(i, home)
+            if where is not None and where != committee:
+                lived.append((f"h{home}", where, str(day)))
+            where = committee
             three.append(
                 {
                     "户号": number,
@@ -288,6 +300,7 @@ def _civil(folder: Path, book: Book, noted: Noted, world: World) -> Made:
                     "成员人员编号": (keys + faults.extra).strip(";") or None,
                     "户籍地区划": division,
                     "户籍地址": address,
+                    "居住地委员会代码": code,
                     "户状态": STATUS[status],
                     "状态日期": None if status == STANDS or np.isnat(day) else str(day),
                     "变更日期": str(written[home] if np.isnat(day) else day),
@@ -296,6 +309,9 @@ def _civil(folder: Path, book: Book, noted: Noted, world: World) -> Made:
         if any(three):
             versions.append(three)
             truths.append(_truth(noted, source, number, home, world))
+        if where is not None:
+            lived.append((f"h{home}", where, None))
+    book.relate("lives_in", ("household", "committee"), lived)
     stated.tell(book)
     book.tell("household", truth_rows(truths))
     return deliver_rows(folder, Writing(source, "户号", True, "csv"), versions, "变更日期")

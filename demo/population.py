@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from demo import errors, households, institutions, organizations, registry_committees
-from demo.committees import deliver_years
+from demo.committees import deliver_years, residences
 from demo.credit_codes import CreditCodes
 from demo.enrollment import CIVIL, DISABILITY, ELDERLY, FUNERAL, LEADING, MARRIAGE, enroll, records_of
 from demo.errors import IN_LIFE, LEADING_SHARE, RATES, Records, mistyped, spoil
@@ -88,9 +88,10 @@ def generate(folder: Path, size: int = 20_000, seed: int = 1, without: Collectio
     codes = CreditCodes(streams[5])
     made_by = {"person": deliver(delivered, delivery)}
     tell_people(book, delivery)
-    made_by["household"] = deliver_households(delivered, book, noted["household"], world, plan[1])
     count = max(LEAST_COMMITTEES, round(size * COMMITTEES_PER_RECORD))
     yearly, townships, told = deliver_years(delivered, book, streams[2], count)
+    world.residences = residences(townships)
+    made_by["household"] = deliver_households(delivered, book, noted["household"], world, plan[1])
     made_by["committee"] = [(-1, *one) for one in yearly]
     made_by["committee"] += deliver_registry(delivered, book, noted["committee"], world, (townships, codes))
     made_by["organization"], operators = deliver_organizations(

@@ -259,6 +259,7 @@ def test_the_ends_of_relations_exist(truth: Truth, relations: Rows) -> None:
         ("spouse", "person", "person"),
         ("child_of", "person", "person"),
         ("guardian", "person", "person"),
+        ("lives_in", "household", "committee"),
         ("represented_by", "organization", "person"),
         ("represented_by", "committee", "person"),
         ("branch_of", "organization", "organization"),
