@@ -1,6 +1,6 @@
 """The states of golden records: events that records tell of, walked in order along the legal transitions.
 
-Reads: evidence, holder (see sql/relations.sql), golden. Writes: state, golden.status, finding.
+Reads: evidence, holder (see sql/relations.sql), relation, golden. Writes: state, golden.status, finding.
 
 An event that the present state does not allow moves nothing and is a finding of the record that tells of it; one
 that leads to the state that holds already is another witness. Of several witnesses the earliest day counts.
@@ -71,7 +71,12 @@ def live(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
 
 
 def told_sql(rule: EventRule, position: int) -> str:
-    """SQL of the records that tell of an event: one row per record version."""
+    """SQL of what tells of an event: one row per record version, or per relation."""
+    if rule.relation is not None:
+        return (
+            f"select to_id as golden_id, {literal(rule.event)} as event, {position} as position, since as day, "
+            f"source, source_key from relation where type = {literal(rule.relation)} and since is not null"
+        )
     return f"""
     select h.golden_id, {literal(rule.event)} as event, {position} as position, e.day, e.source, e.source_key
     from (

@@ -124,8 +124,13 @@ def chosen_with_records(con: duckdb.DuckDBPyConnection, rules: Rules) -> list[En
     found: dict[str, EntityRules] = {}
     for one in rules.entities.values():
         ingest.prepare(con, one)
-        made_of = {source.grouped.entity for source in one.sources.sources.values() if source.grouped}
-        if number(con, "select count(*) from batch") or made_of & found.keys():
+        made_of = [source.grouped for source in one.sources.sources.values() if source.grouped]
+        delivered = number(con, "select count(*) from batch") + sum(
+            number(con, f"select count(*) from {quote(g.entity)}.batch where source = $source", source=g.source)
+            for g in made_of
+            if g.entity in rules.entities
+        )
+        if delivered:
             found[one.name] = one
     return list(found.values())
 

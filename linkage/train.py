@@ -13,8 +13,9 @@ of what is seen. So their expected share lambda, which is also the prior of the 
 u = (observed - lambda m) / (1 - lambda).
 
 A level that was never observed cannot be estimated. It keeps a default and a warning says so: for u the upper
-95 % bound 3 / pairs (the "rule of three", Hanley & Lippman-Hand 1983), for m UNSEEN_M. No m is below LEAST_M:
-in real files nothing is impossible.
+95 % bound 3 / pairs (the "rule of three", Hanley & Lippman-Hand 1983), for m UNSEEN_M. One of which neither was
+observed says nothing for a match, and speaks no less against it than the level before it. No m is below `least_m`
+of its comparison: in real files nothing is impossible.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import log2
 from statistics import median
 from typing import Any
 
@@ -46,7 +48,6 @@ from rules.errors import RefusedError
 from rules.model import ComparisonRule, Entity, EntityRules
 
 UNSEEN_M = 0.001
-LEAST_M = 0.0001
 SHARE_IN_BLOCK = 0.3
 EM_PAIRS = 2_000_000
 DIGITS = 6
@@ -177,19 +178,24 @@ def _combined(
     entity: Entity, u: dict[Key, float], passes: list[dict[Key, float]], matches: float, reporter: Reporter
 ) -> Iterator[LevelWeight]:
     for rule in entity.comparisons:
-        if all(key[0] != rule.name for one in passes for key in one):
+        if all(touched(entity, rule, keys) for keys in entity.training.em):
             raise RefusedError(
                 f"no pass of training.em estimates the comparison {rule.name!r}; add one whose keys leave it free"
             )
+        before = 0.0
         for label in [*(level.label for level in comparison(entity, rule).levels), ELSE]:
             key = (rule.name, label)
             estimates = [one[key] for one in passes if key in one]
             unseen = [side for side, seen in (("m", bool(estimates)), ("u", key in u)) if not seen]
             if unseen:
                 reporter.note(f"{rule.name}: {label}: {' and '.join(unseen)} never observed; kept the default")
-            m = max(median(estimates) if estimates else UNSEEN_M, LEAST_M)
-            apart = (u.get(key, 0.0) - matches * m) / (1 - matches)
-            yield LevelWeight(rule.name, label, m, max(apart, _unseen_u(entity)), not unseen)
+            if len(unseen) == 2:
+                yield LevelWeight(rule.name, label, UNSEEN_M * 2 ** min(before, 0.0), UNSEEN_M, False)
+                continue
+            m = max(median(estimates) if estimates else UNSEEN_M, rule.least_m)
+            apart = max((u.get(key, 0.0) - matches * m) / (1 - matches), _unseen_u(entity))
+            before = log2(m / apart)
+            yield LevelWeight(rule.name, label, m, apart, not unseen)
 
 
 def _write(rules: EntityRules, records: int, levels: tuple[LevelWeight, ...]) -> None:

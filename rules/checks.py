@@ -156,6 +156,10 @@ def _entity(rules: EntityRules) -> Iterator[Problem]:
     for i, event in enumerate(entity.lifecycle.events if entity.lifecycle else ()):
         states = entity.lifecycle.states if entity.lifecycle else {}
         yield from _known(file, f"lifecycle.events.{i}", [*event.from_, event.to], states, "state")
+        types = {one.type for one in entity.relations} | {one.type for one in entity.succession}
+        yield from _known(file, f"lifecycle.events.{i}.relation", [event.relation] if event.relation else [], types)
+        if (event.when is None) == (event.relation is None):
+            yield Problem(file, f"lifecycle.events.{i}", "needs either `when` or `relation`: what tells of it?")
     for i, comparison in enumerate(entity.comparisons):
         yield from _comparison(file, f"comparisons.{i}", comparison, entity)
     golden = [name for name, rule in entity.fields.items() if rule.golden]
@@ -197,7 +201,7 @@ def _record_sql(entity: Entity, columns: set[str]) -> Iterator[tuple[str, str, s
         for sql in (*relation.keys, *relation.to_keys, relation.when, relation.to_when, relation.since or "null"):
             yield f"relations.{i}", sql, columns | {"since", "until"}
     for i, event in enumerate(entity.lifecycle.events if entity.lifecycle else ()):
-        for key, sql in (("when", event.when), ("on", event.on)):
+        for key, sql in (("when", event.when or "true"), ("on", event.on)):
             yield f"lifecycle.events.{i}.{key}", sql, columns
 
 

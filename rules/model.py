@@ -87,7 +87,8 @@ class ComparisonRule(Strict):
     """One comparison of the Fellegi-Sunter model.
 
     Either `field` (levels come from the field's kind; `levels` may pick some of them by label, in order)
-    or `null` and `own` (levels written out over any `standard` columns).
+    or `null` and `own` (levels written out over any `standard` columns). `least_m` is the least share of matches that
+    any level may be given: what the training records never showed still happens (a spouse by another name).
     """
 
     name: Name
@@ -96,6 +97,7 @@ class ComparisonRule(Strict):
     term_frequency: bool = True
     null: str | None = None
     own: tuple[LevelRule, ...] = ()
+    least_m: float = Field(default=0.0001, gt=0, lt=1)
 
 
 class GuardRule(Strict):
@@ -186,14 +188,16 @@ class RelationRule(Strict):
 class EventRule(Strict):
     """Something that moves an entity from one state to another.
 
-    when  SQL over `standard`: the record tells of the event; `on` gives its day (by default `observed_on`)
+    when      SQL over `standard`: the record tells of the event; `on` gives its day (by default `observed_on`)
+    relation  or: a relation of this type ends at the entity, and the event is on the day on which it begins
     from_ the states in which it may happen (`from` in the file); elsewhere it is a finding and moves nothing
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     event: Name
     title: Title
-    when: str
+    when: str | None = None
+    relation: Name | None = None
     on: str = "observed_on"
     from_: tuple[Name, ...] = Field(alias="from")
     to: Name

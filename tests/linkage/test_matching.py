@@ -188,7 +188,7 @@ def test_training_twice_gives_the_same_weights(tmp_path: Path) -> None:
     assert json.loads(texts[0])["comparisons"][0]["output_column_name"] == "name"
 
 
-def test_a_level_that_was_never_seen_keeps_a_default_and_is_told(tmp_path: Path) -> None:
+def test_a_level_that_was_never_seen_says_nothing_and_is_told(tmp_path: Path) -> None:
     notes: list[str] = []
 
     class Notes:
@@ -202,7 +202,7 @@ def test_a_level_that_was_never_seen_keeps_a_default_and_is_told(tmp_path: Path)
     standardize(con, rules, tmp_path, DAY)
     report = train(con, rules, Notes())
     assert "odd: never: m and u never observed; kept the default" in notes
-    assert [(one.m, one.u) for one in report.levels if one.label == "never"] == [(0.001, 3 / 200000)]
+    assert [(one.m, one.u) for one in report.levels if one.label == "never"] == [(0.001, 0.001)]
 
 
 def test_rules_without_weights_are_refused(tmp_path: Path) -> None:

@@ -69,14 +69,18 @@ class Port:
         """Relations of a type by a source key of each end, with since and until."""
         with Release.of(self.ws.releases) as published:
             folder = published.folder
+        entities = [name for name in ("sailor", "crew") if (folder / name).exists()]
+        crosswalks, files = (
+            [str(folder / name / f"{table}.parquet") for name in entities] for table in ("crosswalk", "relation")
+        )
         con = duckdb.connect()
         con.execute(
             "create table name_of as select golden_id, min(source_key) as name from "
-            f"read_parquet(['{folder}/sailor/crosswalk.parquet', '{folder}/crew/crosswalk.parquet']) group by golden_id"
+            f"read_parquet({crosswalks}) group by golden_id"
         )
         found = con.execute(
             "select a.name, b.name, since::varchar, until::varchar from "
-            f"read_parquet(['{folder}/sailor/relation.parquet', '{folder}/crew/relation.parquet']) as r "
+            f"read_parquet({files}) as r "
             "join name_of as a on a.golden_id = from_id join name_of as b on b.golden_id = to_id "
             "where type = ? order by all",
             [kind],
