@@ -1,0 +1,74 @@
+"""One workspace with three releases, made once; tests that change it take a copy."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from linkage.workspace import Workspace
+from tests.golden_records.things import Yard
+
+FIRST, SECOND, THIRD = date(2024, 2, 15), date(2024, 7, 15), date(2024, 8, 15)
+
+
+@dataclass(frozen=True)
+class Told:
+    """The workspace and its ids: `first` of release 1, `now` of release 3, by (source, source_key)."""
+
+    yard: Yard
+    first: dict[tuple[str, str], str]
+    now: dict[tuple[str, str], str]
+
+
+@pytest.fixture(scope="session")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """Three releases of six ships.
+
+    ship 0  registry r0 and harbour h0; the owner changes in the second delivery
+    ship 1  registry r1, in the second release merged with ship 2 by a steward
+    ship 2  registry r2
+    ship 3  registry r3 and harbour h3, split by a steward in the second release
+    ship 4  registry r4, gone from the second list
+    ship 5  registry r5, new in the second list; in the third release merged with what ship 1 became
+    """
+    yard = Yard.create(tmp_path_factory.mktemp("told") / "ws")
+    ships = [
+        {"id": "r0", "mark": "MK-0", "name": "海鸥", "owner": "甲", "radio": "13912345678", "built": "1999-05-04"},
+        {"id": "r1", "mark": "MK-1", "name": "东风"},
+        {"id": "r2", "mark": "MK-2", "name": "东风号"},
+        {"id": "r3", "mark": "MK-3", "name": "长江", "flag": "中国"},
+        {"id": "r4", "mark": "MK-4", "name": "黄河"},
+    ]
+    calls = [
+        {"id": "h0", "mark": "mk-0", "name": "海鸥", "owner": "乙", "port": "舟山", "berth": "七号"},
+        {"id": "h3", "mark": "MK-3", "name": "长江", "flag": "巴拿马", "day": "2024-01-30"},
+    ]
+    yard.deliver("registry", "2024-01-31", *ships)
+    yard.deliver("harbour", "2024-02-01", *calls)
+    yard.release(FIRST)
+    first = yard.ids()
+    later = [*ships[1:4], {"id": "r5", "mark": "MK-5", "name": "东风五"}]
+    yard.deliver("registry", "2024-06-30", ships[0] | {"owner": "丙"}, *later)
+    yard.say("same", ("registry", "r1"), ("registry", "r2"))
+    yard.say("different", ("registry", "r3"), ("harbour", "h3"))
+    yard.release(SECOND)
+    yard.say("same", ("registry", "r5"), ("registry", "r2"))
+    yard.release(THIRD)
+    return Told(yard, first, yard.ids())
+
+
+@pytest.fixture
+def copied(told: Told, tmp_path: Path) -> Callable[[], Yard]:
+    """Copies the workspace with the three releases, to be changed."""
+
+    def copy() -> Yard:
+        root = tmp_path / "copy"
+        shutil.copytree(told.yard.ws.root, root, symlinks=True)
+        return Yard(Workspace.open(root))
+
+    return copy
