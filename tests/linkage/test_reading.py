@@ -1,7 +1,9 @@
-"""Tables that are not text: spreadsheets and Parquet files, read as the text that their cells hold."""
+"""Files as they come: every cell as the text it holds, every row with its line, whichever reader takes it in."""
 
 from __future__ import annotations
 
+import csv
+import random
 from pathlib import Path
 
 import duckdb
@@ -69,3 +71,41 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path: Path, name: str) -> None:
     cut.write_bytes(whole.read_bytes()[:-40])
     with pytest.raises(InputError, match=name):
         read(duckdb.connect(), cut)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_plain_file_reads_as_the_same_file_in_quotes(tmp_path: Path, encoding: str, newline: str) -> None:
+    rng = random.Random(7)
+    cells = ["", " ", "张伟", "010203", "110105194912310021", "3.0E+17", "a b", "㛃", "NULL", "true", "1990-01-01"]
+    rows = [[str(n), *(rng.choice(cells) for _ in range(4))] for n in range(5000)]
+    seen = []
+    for name, quoting in (("plain", csv.QUOTE_NONE), ("quoted", csv.QUOTE_ALL)):
+        path = tmp_path / f"{name}.csv"
+        with path.open("w", encoding=encoding, newline="") as file:
+            writer = csv.writer(file, quoting=quoting, lineterminator=newline)
+            writer.writerow(["k", "a", "b", "c", "d"])
+            writer.writerows(rows)
+        con = duckdb.connect()
+        assert read(con, path).rows == len(rows)
+        seen.append(con.execute("select * from incoming order by line").fetchall())
+    assert seen[0] == seen[1]
+    assert seen[0][0][0] == 2
+    assert [list(row[1:]) for row in seen[0]] == rows
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "kept", "rejected"),
+    [("1,2", 49, 1), ("1,2,3,4", 49, 1), ("", 49, 0), ('1,"2",3', 50, 0), ('1,"2\n2",3', 50, 0)],
+)
+def test_an_odd_row_moves_no_other(tmp_path: Path, spoilt: str, kept: int, rejected: int) -> None:
+    lines = ["a,b,c", *(f"{n},x,y" for n in range(50))]
+    lines[20] = spoilt
+    path = tmp_path / "odd.csv"
+    path.write_text("\n".join(lines), "utf-8")
+    con = duckdb.connect()
+    found = read(con, path)
+    assert (found.rows, len(found.rejected)) == (kept, rejected)
+    read_in = {str(row[1]): row[0] for row in rows(con)}
+    assert read_in["18"] == 20
+    assert read_in["20"] == 22 + spoilt.count("\n")
