@@ -32,12 +32,19 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from demo import journey
-from golden_records import accuracy, masking
+from golden_records import accuracy, answers, forms, masking, return_sheets, tickets
+from golden_records import authority as authorities
+from golden_records import census as censuses
 from golden_records import export as exports
 from golden_records import release as releases
+from golden_records import sample as samples
+from golden_records import scorecard as scorecards
+from golden_records import trust as trusts
+from golden_records import watch as watches
 from golden_records.manifest import software_version
 from golden_records.plan import Plan, plan, read_plan
 from golden_records.query import Release
+from golden_records.scorecard_sheet import write_scorecard
 from golden_records.status import status as read_status
 from linkage import backup as backups
 from linkage import ingest
@@ -50,7 +57,7 @@ from linkage.standardize import keys_of
 from linkage.train import train as train_weights
 from linkage.workspace import Workspace, use_entity
 from rules.checks import warnings
-from rules.errors import InputError, NotFoundError, RefusedError, ShuyuanError
+from rules.errors import InputError, NotFoundError, RefusedError, RulesError, ShuyuanError
 from rules.loader import SHIPPED, load_rules
 from rules.model import EntityRules, Rules
 
@@ -91,9 +98,11 @@ class Verbs(TyperGroup):
 app = typer.Typer(cls=Verbs, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
 rules_app = typer.Typer(no_args_is_help=True, help="Check the rules.")
 decide_app = typer.Typer(no_args_is_help=True, help="Record what a steward decided about source records.")
+tickets_app = typer.Typer(no_args_is_help=True, help="Put differences to the sources they come from, and take answers.")
 audit_app = typer.Typer(no_args_is_help=True, help="Read and verify the audit trail.")
 app.add_typer(rules_app, name="rules")
 app.add_typer(decide_app, name="decide")
+app.add_typer(tickets_app, name="tickets")
 app.add_typer(audit_app, name="audit")
 
 Place = Annotated[Path, typer.Option("--workspace", "-w", envvar="SHUYUAN_WORKSPACE", help="The workspace folder.")]
@@ -102,6 +111,7 @@ Unmask = Annotated[str | None, typer.Option("--unmask", metavar="REASON", help="
 AsOf = Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="A day; default: today.")]
 Number = Annotated[int | None, typer.Option("--release", help="A release number; default: the current one.")]
 EntityOption = Annotated[str, typer.Option("--entity", "-e", help="The entity type.")]
+EntityName = Annotated[str, typer.Argument(metavar="ENTITY", help="The entity type.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept with the decision.")]
 Steward = Annotated[str, typer.Option("--steward", help="Who decides; default: the system user.")]
 HERE = Path()
@@ -176,6 +186,8 @@ def rules_check(
     """List every problem of the rules, and every case that does not come out as expected."""
     folder = rules or (workspace / "rules" if (workspace / "shuyuan.toml").exists() else SHIPPED)
     known = load_rules(folder)
+    if wrong := watches.problems(known):
+        raise RulesError(wrong)
     for doubt in warnings(known):
         err.print(f"note: {_plain(str(doubt))}")
     failed, count = [], 0
@@ -190,6 +202,28 @@ def rules_check(
     _say(as_json, document | {"failed": failed}, lines)
     if failed:
         raise typer.Exit(2)
+
+
+@app.command()
+def authority(
+    entity: EntityName,
+    workspace: Place = HERE,
+    at: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="A day; default: today.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the authority matrix in force: who leads for each attribute, who follows, on what ground."""
+    found = authorities.matrix(_entity(Workspace.open(workspace).load_rules(), entity), _day(at))
+    if as_json:
+        return _json({"entity": entity, "at": _day(at).isoformat(), "matrix": found})
+    names = ("field", "regions", "lead", "owner", "then", "since", "until", "basis", "came", "capture", "cycle days")
+    rows = []
+    for one in found:
+        lead = one["lead"] or {}
+        said = (one["regions"], lead.get("source", "nobody"), lead.get("owner"), [o["source"] for o in one["order"]])
+        said += (one["since"], one["until"], one["basis"])
+        said += tuple(lead.get(name) for name in ("provenance_class", "capture", "cycle_days"))
+        rows.append([f"{one['title']['zh']} {one['field']}", *(_cell(part) for part in said)])
+    _table(f"authority over {entity} on {_day(at)}", names, rows)
 
 
 # ── one batch ────────────────────────────────────────────────────────────────────────────────────────
@@ -403,7 +437,6 @@ def _unknown(ws: Workspace, entity: str, subjects: Sequence[SourceRecord]) -> li
 
 
 Two = Annotated[tuple[str, str], typer.Argument(metavar="SOURCE/KEY SOURCE/KEY", help="Two source records.")]
-EntityName = Annotated[str, typer.Argument(metavar="ENTITY", help="The entity type.")]
 
 
 @decide_app.command("same")
@@ -489,9 +522,11 @@ def decide_list(
     as_json: AsJson = False,
 ) -> None:
     """List decisions, oldest first."""
-    found = DecisionStore(Workspace.open(workspace).decisions).entries(entity, withdrawn)
+    ws = Workspace.open(workspace)
+    found = DecisionStore(ws.decisions).entries(entity, withdrawn)
     if as_json:
-        return _json([dataclasses.asdict(one) | {"payload": dict(one.payload)} for one in found])
+        rules = ws.load_rules() if any(one.kind == "answer" for one in found) else None
+        return _json([dataclasses.asdict(one) | _payload(rules, one) for one in found])
     rows = [
         [
             str(d.decision_id),
@@ -505,6 +540,16 @@ def decide_list(
         for d in found
     ]
     _table("decisions", ("id", "kind", "entity", "records", "steward", "reason", "decided at"), rows)
+
+
+def _payload(rules: Rules | None, decision: Decision) -> dict[str, Any]:
+    """What a decision says; of an answer the corrected value is masked, and what gives values away is left out."""
+    payload, one = dict(decision.payload), rules.entities.get(decision.entity) if rules else None
+    if decision.kind != "answer":
+        return {"payload": payload}
+    value = payload.get("value")
+    payload["value"] = masking.mask_value(one.entity, str(payload["field"]), str(value)) if value and one else None
+    return {"payload": payload, "evidence": None}
 
 
 @decide_app.command("import")
@@ -525,6 +570,172 @@ def decide_export(
     """Write the decisions in force to a CSV file."""
     count = DecisionStore(Workspace.open(workspace).decisions).export_csv(file, entity)
     out.print(f"{count} decisions are in {file}.")
+
+
+# ── tickets ──────────────────────────────────────────────────────────────────────────────────────────
+
+SourceOption = Annotated[str | None, typer.Option("--source", help="One source; default: all.")]
+OneEntity = Annotated[str | None, typer.Option("--entity", "-e", help="An entity type; default: all.")]
+TicketNumber = Annotated[int, typer.Argument(metavar="TICKET", help="The number of a ticket.")]
+
+
+@tickets_app.command("list")
+def tickets_list(
+    workspace: Place = HERE,
+    source: SourceOption = None,
+    entity: OneEntity = None,
+    state: Annotated[tickets.State | None, typer.Option(help="Those in this state; default: all.")] = None,
+    limit: Annotated[int, typer.Option(help="How many; -1 for all.")] = 50,
+    unmask: Unmask = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the differences that were put to their sources, oldest first, and where each stands."""
+    ws, rules, store = _tickets(workspace)
+    found = store.tickets(source, entity, (state,) if state else (), limit)
+    _unmasked(ws, unmask, "tickets list", {"source": source, "entity": entity, "limit": limit})
+    _show_tickets("tickets", rules, found, unmask is not None, as_json)
+
+
+@tickets_app.command("show")
+def tickets_show(number: TicketNumber, workspace: Place = HERE, unmask: Unmask = None, as_json: AsJson = False) -> None:
+    """Show a ticket: both values, who must answer by when, and what became of it."""
+    ws, rules, store = _tickets(workspace)
+    ticket = store.ticket(number)
+    _unmasked(ws, unmask, "tickets show", {"ticket": number})
+    document = _ticket_document(rules, ticket, unmask is not None)
+    one = rules.entities.get(ticket.entity)
+    events = store.events(number)
+    for event in events if unmask is None else ():
+        if event.get("corrected_value"):
+            value = event["corrected_value"]
+            event["corrected_value"] = masking.mask_value(one.entity, ticket.field, value) if one else None
+    if as_json:
+        return _json(document | {"events": events})
+    for name, value in document.items():
+        if value is not None:
+            out.print(_plain(f"{name}: {_title(one, value) if name == 'field' else value}"))
+    for event in events:
+        told = {name: part for name, part in event.items() if part not in (None, {}, "", False)}
+        out.print(_plain(" ".join(f"{name}={_cell(part)}" for name, part in told.items())))
+
+
+@tickets_app.command("send")
+def tickets_send(
+    to: Annotated[Path, typer.Option("--to", help="The folder for the sheets.")],
+    workspace: Place = HERE,
+    source: SourceOption = None,
+    entity: OneEntity = None,
+    again: Annotated[bool, typer.Option("--again", help="Those sent before and not answered as well.")] = False,
+    limit: Annotated[int, typer.Option(help="How many tickets on one sheet; -1 for all.")] = return_sheets.MOST,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write one return sheet per source, as XLSX and CSV, and mark its tickets as sent."""
+    _, rules, store = _tickets(workspace)
+    sent = return_sheets.send(store, rules, to, _day(as_of), source, entity, again, limit)
+    if as_json:
+        return _json([dataclasses.asdict(one) for one in sent])
+    names = ("entity", "source", "owner", "tickets", "due")
+    rows = [[*(_cell(getattr(one, name)) for name in names), " ".join(one.files)] for one in sent]
+    _table(f"sheets in {to}", (*names, "files"), rows)
+
+
+@tickets_app.command("answer")
+def tickets_answer(
+    file: Annotated[Path, typer.Option("--file", help="A return sheet that came back, XLSX or CSV.")],
+    workspace: Place = HERE,
+    source: Annotated[str | None, typer.Option(help="Who handed it in: a sheet of another source is refused.")] = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Take the good rows although others are wrong.")] = False,
+    steward: Steward = "",
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take the answers of a return sheet: all of them or, where a row is wrong, none."""
+    _, rules, store = _tickets(workspace)
+    taken = answers.take(store, rules, file, _day(as_of), source, partial, steward)
+    if as_json:
+        return _json(dataclasses.asdict(taken))
+    out.print(
+        f"{taken.file}: {taken.taken} answers of {taken.source} are taken, {taken.already} were known, "
+        f"{taken.closed} came to closed tickets, {taken.unanswered} rows have none, {len(taken.bad)} cells are wrong."
+    )
+    for one in taken.bad:
+        out.print(_plain(f"  {one.cell}: {one.reason}"))
+
+
+@tickets_app.command("close")
+def tickets_close(
+    number: TicketNumber, reason: Reason, workspace: Place = HERE, steward: Steward = "", as_of: AsOf = None
+) -> None:
+    """Close a ticket by hand; its difference is not asked again."""
+    ws, _, store = _tickets(workspace)
+    store.close(number, reason, _day(as_of), steward)
+    AuditTrail(ws.decisions).append("close ticket", {"ticket": number, "reason": reason})
+    out.print(f"ticket {number} is closed.")
+
+
+@tickets_app.command("overdue")
+def tickets_overdue(
+    workspace: Place = HERE,
+    source: SourceOption = None,
+    entity: OneEntity = None,
+    as_of: AsOf = None,
+    unmask: Unmask = None,
+    as_json: AsJson = False,
+) -> None:
+    """List tickets that had no answer, or no promised correction, on the day they were due."""
+    ws, rules, store = _tickets(workspace)
+    day = _day(as_of)
+    if not tickets.calendar_of(ws.rules_folder).announced(day.year):
+        err.print(f"note: holidays.csv has no worked weekends of {day.year} yet; see docs/tickets.md")
+    _unmasked(ws, unmask, "tickets overdue", {"source": source, "entity": entity})
+    _show_tickets(f"overdue on {day}", rules, store.overdue(day, source, entity), unmask is not None, as_json)
+
+
+@tickets_app.command("escalate")
+def tickets_escalate(workspace: Place = HERE, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Put what two sides cannot settle to their common superior: overdue, or upheld on both sides."""
+    ws, rules, store = _tickets(workspace)
+    found = store.escalate(rules, _day(as_of))
+    raised = [one.ticket.ticket_id for one in found if one.superior]
+    if raised:
+        AuditTrail(ws.decisions).append("escalate tickets", {"tickets": raised})
+    for one in found:
+        if one.superior is None:
+            err.print(f"note: ticket {one.ticket.ticket_id} stays: no common superior; see owners in sources.toml")
+    documents = [{"why": one.why, "to": one.superior} | _ticket_document(rules, one.ticket, False) for one in found]
+    if as_json:
+        return _json(documents)
+    names = ("ticket_id", "why", "to", "owner", "entity", "source", "source_key", "field", "value_source", "due")
+    _table("escalated", names, [[_cell(one[name]) for name in names] for one in documents])
+
+
+def _tickets(workspace: Path) -> tuple[Workspace, Rules, tickets.TicketStore]:
+    """The tickets of a workspace, those of the last release among them even if its run died before it opened them."""
+    ws = Workspace.open(workspace)
+    rules = ws.load_rules()
+    store = tickets.TicketStore(DecisionStore(ws.decisions))
+    store.refresh(ws, rules)
+    return ws, rules, store
+
+
+def _ticket_document(rules: Rules, ticket: tickets.Ticket, clear: bool) -> dict[str, Any]:
+    document = dataclasses.asdict(ticket)
+    if not clear:
+        del document["evidence"]  # with two masked values beside it, it gives them away
+    one = rules.entities.get(ticket.entity)
+    for name in ("value", "said") if not clear else ():
+        document[name] = masking.mask_value(one.entity, ticket.field, document[name]) if one else None
+    return document
+
+
+def _show_tickets(title: str, rules: Rules, found: list[tickets.Ticket], clear: bool, as_json: bool) -> None:
+    documents = [_ticket_document(rules, one, clear) for one in found]
+    if as_json:
+        return _json(documents)
+    names = ("ticket_id", "state", "due", "owner", "entity", "source", "source_key", "field", "said", "value")
+    rows = [[_cell(one[name]) for name in (*names, "value_source", "golden_id")] for one in documents]
+    _table(title, (*names, "value_source", "golden_id"), rows)
 
 
 # ── asking a release ─────────────────────────────────────────────────────────────────────────────────
@@ -590,6 +801,69 @@ def findings(
 
 
 @app.command()
+def known(
+    golden_id: Annotated[str, typer.Argument(help="A golden id, an old one too.")],
+    form: Annotated[str, typer.Option(help="The form, a file in rules/forms/.")],
+    workspace: Place = HERE,
+    release: Number = None,
+    unmask: Unmask = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which questions of a form are answered already, which answers are doubtful, and what is left to ask."""
+    ws = Workspace.open(workspace)
+    rules = ws.load_rules()
+    with Release.of(ws.releases, release) as published:
+        _unmasked(ws, unmask, "known", {"golden_id": golden_id, "form": form})
+        found = forms.known(published, rules, form, golden_id.strip().upper(), unmask is not None)
+    if as_json:
+        return _json(found)
+    rows = [
+        [place, f"{one['ask']['zh']} {one['element']}", _answer(one), *(_cell(one.get(n)) for n in ("why", "source"))]
+        for place in forms.PLACES
+        for one in found[place]
+    ]
+    title = f"{found['title']['zh']} {form}: {found['golden_id']} on {found['as_of']}"
+    _table(title, ("", "question", "value", "why", "source"), rows)
+
+
+@app.command("forms")
+def forms_command(workspace: Place = HERE, as_json: AsJson = False) -> None:
+    """List the forms, and what two or more of them ask for."""
+    found = forms.duplicates(Workspace.open(workspace).load_rules())
+    if as_json:
+        return _json(found)
+    rows = [[one["form"], one["entity"], one["title"]["zh"], str(one["questions"])] for one in found["forms"]]
+    _table("forms", ("form", "entity", "title", "questions"), rows)
+    rows = [
+        [one["entity"], one["element"], str(len(one["forms"])), " ".join(asked["form"] for asked in one["forms"])]
+        for one in found["duplicates"]
+    ]
+    _table("asked more than once", ("entity", "element", "forms", "which"), rows)
+
+
+@app.command()
+def watch(
+    names: Annotated[list[str] | None, typer.Argument(help="Watch rules; default: all.")] = None,
+    workspace: Place = HERE,
+    limit: Annotated[int, typer.Option(help="How many hits of each rule; -1 for all.")] = 20,
+    release: Number = None,
+    unmask: Unmask = None,
+    as_json: AsJson = False,
+) -> None:
+    """List clues: what a person should look at, with the records it rests on and how strong their matches are."""
+    ws = Workspace.open(workspace)
+    rules = ws.load_rules()
+    with Release.of(ws.releases, release) as published:
+        _unmasked(ws, unmask, "watch", {"rules": names or list(rules.watches)})
+        found = watches.watch(published, rules, names or (), limit, unmask is not None)
+    if as_json:
+        return _json(found)
+    for one in found:
+        _show_clues(one)
+    err.print("note: clues, not verdicts: a person looks at the records before anything is done")
+
+
+@app.command()
 def find(
     entity: EntityOption,
     workspace: Place = HERE,
@@ -644,6 +918,28 @@ def changes(
 
 
 @app.command()
+def trust(entity: EntityName, workspace: Place = HERE, release: Number = None, as_json: AsJson = False) -> None:
+    """Say how often each source was right where sources differ, and which order that speaks for; nothing is changed."""
+    ws = Workspace.open(workspace)
+    one = _entity(ws.load_rules(), entity)
+    with Release.of(ws.releases, release) as published:
+        found = trusts.trust(published, one)
+    if as_json:
+        return _json(found)
+    names = ("field", "source", "rank", "won", "lost", "share lost", "95 % interval", "proposed")
+    rows = [
+        [
+            *(_title(one, told["field"]), said["source"], _cell(said["rank"]), _number(said["won"])),
+            *(_number(said["lost"]), f"{said['share']:.3f}", f"{said['low']:.3f} to {said['high']:.3f}"),
+            str(told["proposed"].index(said["source"]) + 1),
+        ]
+        for told in found
+        for said in told["sources"]
+    ]
+    _table(f"disputes of {entity}", names, rows)
+
+
+@app.command()
 def export(
     entity: EntityName,
     file: Annotated[Path, typer.Argument(help="A new file.")],
@@ -680,6 +976,86 @@ def evaluate(
     if as_json:
         return _json(found)
     _show_evaluation(entity, found)
+
+
+@app.command()
+def quality(
+    workspace: Place = HERE,
+    entity: Annotated[str | None, typer.Option("--entity", "-e", help="An entity type; default: all.")] = None,
+    by: Annotated[Literal["source", "region"], typer.Option(help="Rows of the table.")] = "source",
+    source: Annotated[str | None, typer.Option(help="Only this source: its own scorecard.")] = None,
+    truth: Annotated[Path | None, typer.Option(help="Judge linkage too, as evaluate does; with --entity.")] = None,
+    sample: Annotated[Path | None, typer.Option(help="Score an answer sheet of 'shuyuan sample'.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this new file.")] = None,
+    xlsx: Annotated[Path | None, typer.Option(help="With --source: write a workbook to be sent to it.")] = None,
+    release: Number = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell how good the data are: six indicators with A, B and interval, by source or region, over releases."""
+    if xlsx is not None and source is None:
+        raise typer.BadParameter("--xlsx writes the scorecard of one source; name it with --source")
+    if truth is not None and entity is None:
+        raise typer.BadParameter("--truth judges one entity type; name it with --entity")
+    ws = Workspace.open(workspace)
+    rules = ws.load_rules()
+    with Release.of(ws.releases, release) as published:
+        document = scorecards.scorecard(published, rules, entity, source)
+        if truth is not None and entity is not None:
+            one = _entity(rules, entity)
+            document["accuracy"]["linkage"] = scorecards.linkage_accuracy(published, one, ws.rules_folder, truth)
+    if sample is not None:
+        document["accuracy"]["audited"] = samples.score_sample(ws.releases, rules, sample)
+    if html is not None:
+        from golden_records import page
+
+        page.write_quality(document, html)
+    if xlsx is not None:
+        write_scorecard(document, xlsx)
+    if as_json:
+        return _json(document)
+    _show_quality(document, by)
+
+
+@app.command()
+def sample(
+    entity: EntityName,
+    to: Annotated[Path, typer.Option(help="A new CSV file.")],
+    workspace: Place = HERE,
+    size: Annotated[int, typer.Option(min=1, help="How many golden values; each source has one at least.")] = 200,
+    seed: Annotated[int, typer.Option(help="Another seed draws another sample.")] = 1,
+    release: Number = None,
+    unmask: Unmask = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw golden values for people to check, as an answer sheet that 'shuyuan quality --sample' scores."""
+    ws = Workspace.open(workspace)
+    one = _entity(ws.load_rules(), entity)
+    with Release.of(ws.releases, release) as published:
+        drawn = samples.Drawn(published.manifest.release, entity, size, seed)
+        _unmasked(ws, unmask, "sample", {"sample": drawn.name})
+        count = samples.write_sample(published, one, drawn, to, unmask is not None)
+    AuditTrail(ws.decisions).append("sample", {"sample": drawn.name, "values": count, "file": to.name})
+    _say(as_json, {"sample": drawn.name, "values": count, "file": str(to)}, [f"{count} values are in {to}."])
+
+
+@app.command()
+def census(
+    workspace: Place = HERE,
+    html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this new file.")] = None,
+    release: Number = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count what there is: golden records by state and region, duplicates, conflicts, and that it all adds up."""
+    ws = Workspace.open(workspace)
+    with Release.of(ws.releases, release) as published:
+        document = censuses.report(published, ws.load_rules())
+    if html is not None:
+        from golden_records import page
+
+        page.write_census(document, html)
+    if as_json:
+        return _json(document)
+    _show_census(document)
 
 
 # ── keeping it ───────────────────────────────────────────────────────────────────────────────────────
@@ -955,8 +1331,36 @@ def _show_plan(found: Plan, console: Console = out) -> None:
     kinds = sorted({kind for one in found.entities.values() for kind in one.events})
     rows = [[n, _number(e.golden), *(_number(e.events.get(k, 0)) for k in kinds)] for n, e in found.entities.items()]
     _table(f"plan of release {found.release} as of {found.as_of}", ("entity", "golden", *kinds), rows, console)
+    for name, one in found.entities.items():
+        for rule, records in one.findings.items():
+            if records:
+                hint = f"see 'shuyuan findings {name} --rule {rule}'"
+                console.print(_plain(f"{name}: {rule} in {records:,} records; {hint}"))
     for sentence in found.exceeded:
         console.print(f"[red]limit[/red] {_plain(sentence)}")
+
+
+def _answer(one: dict[str, Any]) -> str:
+    """What is held in answer to a question: a value, or the golden records at the end of a relation."""
+    if not isinstance(one.get("value"), list):
+        return _cell(one.get("value"))
+    return "; ".join(_cell([part for part in other.values() if part]) for other in one["value"])
+
+
+def _show_clues(document: dict[str, Any]) -> None:
+    rows = [
+        [
+            hit["golden_id"],
+            hit["since"] or "",
+            _cell(hit["subject"]),
+            " ".join("/".join(record.values()) for record in hit["evidence"]),
+            _number(hit["weakest_match"]),
+        ]
+        for hit in document["hits"]
+    ]
+    missing = f", not published: {', '.join(document['not_published'])}" if document["not_published"] else ""
+    title = f"{document['title']['zh']} {document['rule']}: {document['count']:,} clues{missing}"
+    _table(title, ("golden_id", "since", "subject", "evidence", "weakest match"), rows)
 
 
 def _show_record(document: dict[str, Any], one: EntityRules | None) -> None:
@@ -965,8 +1369,11 @@ def _show_record(document: dict[str, Any], one: EntityRules | None) -> None:
         out.print(f"{document['redirected_from']} was merged into it")
     if document.get("successors"):
         out.print(f"successors: {', '.join(document['successors'])}")
-    names = ("value", "source", "source_key", "rule", "agree", "differ")
-    rows = [[_title(one, name), *(_cell(said[part]) for part in names)] for name, said in document["fields"].items()]
+    names = ("value", "state", "source", "source_key", "rule", "agree", "differ")
+    rows = []
+    for name, said in document["fields"].items():
+        rows.append([_title(one, name), *(_cell(said[part]) for part in names)])
+        rows += [["", f"≠ {_cell(o['said'])}", "", o["source"], o["source_key"], "", "", ""] for o in said["losers"]]
     _table("", ("field", *names), rows)
     out.print("records: " + " ".join(f"{one['source']}/{one['source_key']}" for one in document["members"]))
     for item in document["history"]:
@@ -992,6 +1399,56 @@ def _show_evaluation(entity: str, found: dict[str, Any]) -> None:
         for part in ("by_field", "by_error"):
             rows += [[name, _number(one["golden"]), _number(one["share"])] for name, one in values[part].items()]
         _table("golden records with true values", ("", "golden", "true"), rows)
+
+
+def _show_quality(document: dict[str, Any], by: str) -> None:
+    for name, card in document["entities"].items():
+        told = card["by_source"] if by == "source" else card["by_region"]
+        rows = [
+            [key, document["measures"][m["measure"]]["zh"], m["measure"], *_share(m)]
+            for key, measures in [*told.items(), *([] if document["source"] else [("", card["measures"])])]
+            for m in measures
+        ]
+        _table(f"{name}, release {document['release']}", (by, "度量", "measure", "A", "B", "share", "95 %"), rows)
+        for note in card["notes"]:
+            err.print(f"note: {_plain(note['en'])}")
+    accuracy_ = document["accuracy"]
+    rows = [["authority", name, *_share(one)] for name, one in accuracy_["authority"].items() if one]
+    if accuracy_["linkage"]:
+        linked = accuracy_["linkage"]
+        rows += [[part, linked["entity"], *_share(linked[part])] for part in ("precision", "recall")]
+    if accuracy_["audited"]:
+        audited = accuracy_["audited"]
+        rows.append(["audited sample", audited["entity"], *_share(audited["right"])])
+        rows += [[f"  {name}", audited["entity"], *_share(one["right"])] for name, one in audited["by_source"].items()]
+        rows.append(["  unknown", audited["entity"], _number(audited["unknown"]), _number(audited["values"]), "", ""])
+    _table("数据信息准确率 accuracy of data", ("by", "entity", "A", "B", "share", "95 %"), rows)
+
+
+def _share(one: dict[str, Any]) -> list[str]:
+    if one["share"] is None:
+        return [_number(one["A"]), _number(one["B"]), "", ""]
+    return [_number(one["A"]), _number(one["B"]), f"{one['share']:.2%}", f"{one['low']:.2%}–{one['high']:.2%}"]
+
+
+def _show_census(document: dict[str, Any]) -> None:
+    names = ("golden", "records", "members", "quarantined", "withdrawn", "duplicates", "disputed", "refused", "waiting")
+    rows = []
+    for name, one in document["entities"].items():
+        held, conflicts = one["balance"], one["conflicts"]
+        counts = [one["golden"], held["records"], held["members"], held["quarantined"], held["withdrawn"]]
+        counts += [one["duplicates"], conflicts["values_disputed"], conflicts["unions_refused"]]
+        counts += [conflicts["pairs_waiting"], (one["without_identifier"] or {}).get("any")]
+        rows.append([name, *(_number(n) for n in counts), "yes" if held["adds_up"] else "no"])
+    _table(f"census of release {document['release']}", ("entity", *names, "no identifier", "adds up"), rows)
+    for part in ("state", "region"):
+        rows = [
+            [name, key or "–", _number(n)]
+            for name, one in document["entities"].items()
+            for key, n in one[f"by_{part}"].items()
+        ]
+        if rows:
+            _table(f"golden records by {part}", ("entity", part, "golden"), rows)
 
 
 def _say(as_json: bool, document: Any, lines: list[str]) -> None:

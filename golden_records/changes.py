@@ -39,7 +39,7 @@ def altered_sql(now: list[str], before: list[str]) -> str:
 
     A field that only one of the two releases knows counts as null in the other.
     """
-    ignored = {"golden_id", "since_release", "valid_from", "last_seen", "records"}
+    ignored = {"golden_id", "since_release", "valid_from", "last_seen", "records", "weakest_match"}
     tests = []
     for name in [*now, *(name for name in before if name not in now)]:
         if name not in ignored:

@@ -21,9 +21,15 @@ def mask_value(entity: Entity, field: str, value: str | None) -> str | None:
 
 def mask_document(entity: Entity, document: dict[str, Any]) -> dict[str, Any]:
     """A `show` document with every value masked, in fields and in history."""
-    fields = {name: one | {"value": mask_value(entity, name, one["value"])} for name, one in document["fields"].items()}
+    fields = {name: _masked(entity, name, one) for name, one in document["fields"].items()}
     history = [
         item | {"value": mask_value(entity, item["field"], item["value"])} if "field" in item else item
         for item in document["history"]
     ]
     return document | {"fields": fields, "history": history}
+
+
+def _masked(entity: Entity, name: str, one: dict[str, Any]) -> dict[str, Any]:
+    """A value, and what others say in its place, masked."""
+    losers = [loser | {"said": mask_value(entity, name, loser["said"])} for loser in one.get("losers", ())]
+    return one | {"value": mask_value(entity, name, one["value"]), "losers": losers}

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
 import duckdb
 
+from golden_records.census import take_census
 from golden_records.changes import tell_changes
+from golden_records.golden_checks import check_golden
 from golden_records.identity import Issuer, identify
 from golden_records.ids import create_macros
 from golden_records.lifecycle import live
@@ -26,9 +28,12 @@ from golden_records.manifest import (
     releases_of,
     software_version,
 )
+from golden_records.quality import measure
 from golden_records.relations import relate
 from golden_records.sql import run
+from golden_records.strength import strengthen
 from golden_records.survivorship import survive
+from golden_records.verification import verify
 from linkage.decisions import DecisionStore
 from linkage.link import fingerprint, linked
 from linkage.progress import SILENT, Reporter
@@ -42,12 +47,16 @@ SMALL = 100
 
 @dataclass(frozen=True)
 class EntityPlan:
-    """One entity type: golden records, source records in them, the last serial issued, ids by event."""
+    """One entity type: golden records, source records in them, the last serial issued, ids by event.
+
+    `findings` are the records that each check over golden records names.
+    """
 
     golden: int
     records: int
     serial: int
     events: dict[str, int]
+    findings: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,6 +109,9 @@ def plan(
         with reporter.step(f"{one.name}: values", con=con):
             _take_values(con, decisions, one.name)
             survive(con, one, as_of, release)
+            strengthen(con, decisions, one.name)
+        with reporter.step(f"{one.name}: verification", con=con):
+            verify(con, one, as_of)
     for one in entity_types:
         known = _open(con, ws, one.name, manifest)
         with reporter.step(f"{one.name}: relations and changes"):
@@ -112,6 +124,16 @@ def plan(
         seq += counts[2]
         entities[one.name] = EntityPlan(counts[0], counts[1], serials[one.name], events)
         exceeded += _exceeded(one, events, known.golden if known else 0)
+    for one in entity_types:
+        if one.entity.golden_checks:
+            use_entity(con, one.name)
+            with reporter.step(f"{one.name}: checks over golden records"):
+                entities[one.name] = replace(entities[one.name], findings=check_golden(con, one))
+    for one in entity_types:
+        use_entity(con, one.name)
+        with reporter.step(f"{one.name}: quality", con=con):
+            measure(con, one, as_of)
+            take_census(con, one, len(decisions.queue(one.name)))
     found = Plan(
         release,
         before,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from rules.kinds.base import literal
-from rules.model import Entity, EntityRules, FieldRule, Preference, Sources
+from rules.model import Authority, Entity, EntityRules, FieldRule, Preference, Sources
 
 BITS: dict[str, int] = {"authority": 7, "validity": 8, "agreement": 8, "recency": 22, "completeness": 6}
 ORDINAL_BITS = 40
@@ -68,21 +68,53 @@ def voices(sources: Sources) -> dict[str, str]:
     return roots
 
 
-def authority(sources: Sources, fields: Sequence[str], as_of: date) -> dict[str, int]:
-    """Source -> rank for these fields in the authority matrix at `as_of`; 0 leads.
+def in_force(sources: Sources, fields: Sequence[str], as_of: date, region: str | None = None) -> Authority | None:
+    """The row of the authority matrix that counts for these fields at `as_of` in a region; None: nobody leads.
 
-    Where several rows are in force the youngest counts. Unlisted sources follow the listed ones, and
-    purchased data follow those.
+    Of several the one for the smallest region around counts, then the youngest.
     """
-    in_force = [
+
+    def reach(row: Authority) -> int:
+        """How many characters of the region the row names; 0 where it is for all, -1 where it is for others."""
+        within = [len(prefix) for prefix in row.regions if region is not None and region.startswith(prefix)]
+        return max(within, default=-1 if row.regions else 0)
+
+    rows = [
         row
         for row in sources.authority
         if set(row.fields) & set(fields)
         and (row.since is None or row.since <= as_of)
         and (row.until is None or as_of < row.until)
+        and reach(row) >= 0
     ]
-    order = max(in_force, key=lambda row: row.since or date.min).order if in_force else ()
-    listed = {source: rank for rank, source in enumerate(order)}
+    return max(rows, key=lambda row: (reach(row), row.since or date.min), default=None)
+
+
+def lead(sources: Sources, fields: Sequence[str], as_of: date, region: str | None = None) -> str | None:
+    """The source that leads in these fields (数源); None where the matrix names none."""
+    row = in_force(sources, fields, as_of, region)
+    return row.order[0] if row is not None else None
+
+
+def regional(sources: Sources) -> bool:
+    """Whether some row of the authority matrix is for some regions only."""
+    return any(row.regions for row in sources.authority)
+
+
+def regions_in_force(sources: Sources, fields: Sequence[str], as_of: date) -> list[str]:
+    """The regions for which rows about these fields are in force at `as_of`, the smallest (longest prefix) first."""
+    named = {region for row in sources.authority if set(row.fields) & set(fields) for region in row.regions}
+    ruled = {region for region in named if region in getattr(in_force(sources, fields, as_of, region), "regions", ())}
+    return sorted(ruled, key=lambda region: (-len(region), region))
+
+
+def authority(sources: Sources, fields: Sequence[str], as_of: date, region: str | None = None) -> dict[str, int]:
+    """Source -> rank for these fields in the authority matrix at `as_of` in a region; 0 leads.
+
+    Unlisted sources follow the listed ones, and purchased data follow those.
+    """
+    row = in_force(sources, fields, as_of, region)
+    listed = {source: rank for rank, source in enumerate(row.order if row is not None else ())}
     last = len(listed)
     return {
         name: listed.get(name, last + (source.provenance_class == "purchased"))
@@ -93,10 +125,11 @@ def authority(sources: Sources, fields: Sequence[str], as_of: date) -> dict[str,
 def packed(choice: Choice, rules: EntityRules, as_of: date, columns: Sequence[str]) -> str:
     """SQL over `standard` s: the packed preferences of a record, without agreement (it needs the cluster).
 
-    Also reads `warned`: the worst finding of each record in these fields.
+    Also reads `warned`: the worst finding of each record in these fields; and, of a regional authority matrix, `place`
+    l: where the golden record is.
     """
     makers: dict[str, Callable[[], str]] = {
-        "authority": lambda: _authority_sql(authority(rules.sources, choice.fields, as_of)),
+        "authority": lambda: _authority_sql(rules.sources, choice.fields, as_of),
         "validity": lambda: _validity_sql(choice.fields, columns),
         "agreement": lambda: "0",
         "recency": lambda: f"{LAST_DAY} - coalesce(s.observed_on - date '0001-01-01', 0)",
@@ -106,7 +139,16 @@ def packed(choice: Choice, rules: EntityRules, as_of: date, columns: Sequence[st
     return " + ".join(parts) or "0::bigint"
 
 
-def _authority_sql(ranks: dict[str, int]) -> str:
+def _authority_sql(sources: Sources, fields: Sequence[str], as_of: date) -> str:
+    general = _ranks_sql(authority(sources, fields, as_of))
+    cases = "".join(
+        f" when starts_with(l.region, {literal(region)}) then {_ranks_sql(authority(sources, fields, as_of, region))}"
+        for region in regions_in_force(sources, fields, as_of)
+    )
+    return f"case{cases} else {general} end" if cases else general
+
+
+def _ranks_sql(ranks: dict[str, int]) -> str:
     cases = " ".join(f"when {literal(name)} then {min(rank, 127)}" for name, rank in sorted(ranks.items()))
     return f"case s.source {cases} else 127 end" if cases else "127"
 

@@ -114,6 +114,7 @@ class Release:
         if living is None and redirect is None:
             raise NotFoundError(f"{golden_id} was not issued up to release {self.manifest.release}")
         values = self._values(entity, golden_id)
+        losers = self._losers(entity, golden_id)
         members = self._rows(
             entity,
             "crosswalk",
@@ -125,7 +126,7 @@ class Release:
             "entity": entity,
             "status": living[0] if living else redirect[0],
             "redirected_from": None,
-            "fields": {v["field"]: _shown(v) for v in values if _holds(v, as_of)},
+            "fields": {v["field"]: _shown(v, losers) for v in values if _holds(v, as_of)},
             "members": [{"source": s, "source_key": k} for s, k, until in members if until is None],
             "history": [*_past(values), *self._events(entity, golden_id)],
         }
@@ -217,15 +218,21 @@ class Release:
             seen.add(at)
 
     def _values(self, entity: str, golden_id: str) -> list[Document]:
-        rows = self._rows(
-            entity,
-            "provenance",
-            "select field, value, valid_from, last_seen, valid_to, source, source_key, rule, agree, differ from t "
-            "where golden_id = ? order by field, valid_from",
-            [golden_id],
+        sql = "select * from t where golden_id = ? order by field, valid_from"
+        return self._documents(entity, "provenance", sql, [golden_id])
+
+    def _losers(self, entity: str, golden_id: str) -> dict[str, list[Document]]:
+        """By field, the records that say something else than its current value."""
+        found: dict[str, list[Document]] = {}
+        if not (self.folder / entity / "dispute.parquet").exists():
+            return found
+        sql = (
+            "select field, source, source_key, said, observed_on::varchar as observed_on from t "
+            "where golden_id = ? order by field, source, source_key"
         )
-        names = ("field", "value", "valid_from", "last_seen", "valid_to", "source", "source_key", "rule", "agree")
-        return [dict(zip((*names, "differ"), row, strict=True)) for row in rows]
+        for one in self._documents(entity, "dispute", sql, [golden_id]):
+            found.setdefault(str(one.pop("field")), []).append(one)
+        return found
 
     def _events(self, entity: str, golden_id: str) -> list[Document]:
         events = []
@@ -280,6 +287,12 @@ class Release:
     def _rows(self, entity: str, table: str, sql: str, values: list[str]) -> list[tuple[Any, ...]]:
         return self._query(self.folder / entity / f"{table}.parquet", sql, values)
 
+    def _documents(self, entity: str, table: str, sql: str, values: list[str]) -> list[Document]:
+        """The rows of a query as mappings."""
+        rows = self._rows(entity, table, sql, values)
+        names = [column[0] for column in self._con.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
     def _query(self, path: Path, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
         source = str(path).replace("'", "''")
         return self._con.execute(f"with t as (from read_parquet('{source}')) {sql}", values).fetchall()
@@ -300,8 +313,11 @@ def _in_force(dated: Document, as_of: date | None) -> bool:
     return (dated["since"] is None or dated["since"] <= day) and (dated["until"] is None or day < dated["until"])
 
 
-def _shown(value: Document) -> Document:
-    return {name: value[name] for name in ("value", "source", "source_key", "rule", "agree", "differ")}
+def _shown(value: Document, losers: dict[str, list[Document]]) -> Document:
+    """A value with its record, its state and who says otherwise; a past one has neither state nor losers."""
+    told = {name: value[name] for name in ("value", "source", "source_key", "rule", "agree", "differ")}
+    current = value["valid_to"] is None
+    return told | {"state": value.get("state"), "losers": losers.get(value["field"], []) if current else []}
 
 
 def _past(values: list[Document]) -> list[Document]:

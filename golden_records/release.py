@@ -38,6 +38,7 @@ from golden_records.manifest import (
     software_version,
 )
 from golden_records.plan import Plan, inputs_hash, next_release, open_previous
+from golden_records.tickets import TicketStore
 from linkage import sql as linkage_sql
 from linkage.audit_trail import AuditTrail
 from linkage.decisions import DecisionStore
@@ -56,11 +57,14 @@ TABLES = {
     # The record is named by (source, source_key): its number in the work database depends on the order of loading.
     "provenance": "select * exclude (g, record_id) from provenance "
     "order by golden_id, field, valid_from, source, source_key",
+    "dispute": "select * from dispute order by golden_id, field, source, source_key",
     "crosswalk": "select * from crosswalk order by golden_id, source, source_key, since_release",
     "redirect": "select * from redirect order by golden_id",
     "relation": "select * from relation order by from_id, type, to_id, since",
     "state": "select * from state order by golden_id, since nulls first",
     "change": "select * from change order by seq",
+    "quality": "select * from quality order by all",
+    "census": "select * from census order by all",
 }
 
 
@@ -123,6 +127,8 @@ def publish(
         landed=tuple(file for name, _ in entities for file in _landed(con, name)),
     )
     write_release(ws, plan.release, [name for name, _ in entities], fill)
+    with reporter.step("tickets"):
+        TicketStore(decisions).refresh(ws, rules)
     return plan.release
 
 
@@ -274,9 +280,11 @@ def _bring_back(
     `then` and `before` are its folders in the earlier and in the current release, None where that one lacks it.
     """
     open_previous(con, before)
-    for table in ("golden", "provenance", "relation", "state", "crosswalk"):
+    for table in ("golden", "provenance", "dispute", "relation", "state", "quality", "census", "crosswalk"):
         nothing = "" if then else " where false"
         source = str((then or before or folder) / f"{table}.parquet").replace("'", "''")
+        if table in ("dispute", "quality", "census") and not Path(source).exists():
+            continue
         con.execute(f"create view then_{table} as select * from read_parquet('{source}'){nothing}")
         if table != "crosswalk":
             _copy(con, f"select * from then_{table}", folder / f"{table}.parquet")
@@ -336,8 +344,8 @@ def _sync(path: Path) -> None:
 _ROLLBACK_CROSSWALK = """
 create table crosswalk as
 select * from then_crosswalk
-union all
-select n.source, n.source_key, n.golden_id, n.since, coalesce(n.until, $as_of::date), n.since_release
+union all by name
+select n.source, n.source_key, n.golden_id, n.since, coalesce(n.until, $as_of::date) as until, n.since_release
 from previous_crosswalk as n
 where not exists (select 1 from then_crosswalk as t where t.source = n.source and t.source_key = n.source_key
                   and t.golden_id = n.golden_id and t.since_release = n.since_release)"""

@@ -1,6 +1,6 @@
 """Which value of which record becomes the golden value (一数一源), and why.
 
-Reads: standard, past, finding, member, golden_number, value_decision. Writes: provenance, golden.
+Reads: standard, past, finding, member, golden_number, value_decision. Writes: place, provenance, golden.
 
 A value comes from exactly one record, fields of a group from the same record, and a steward's decision goes
 before every preference. The work is done choice by choice on small integers (see preferences.py): a golden
@@ -23,6 +23,7 @@ from golden_records.preferences import (
     deciding,
     golden_fields,
     packed,
+    regional,
     voices,
 )
 from golden_records.sql import run
@@ -52,9 +53,12 @@ def survive(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date, rel
             "voices": [names.index(spoken[name]) for name in names],
         },
     )
+    if regional(rules.sources):
+        con.execute(place_sql(rules.entity.region or "null"))
     columns = [str(row[0]) for row in con.execute("describe standard").fetchall()]
     for choice in choices(rules.entity):
-        con.execute(candidate_sql(choice, packed(choice, rules, as_of, columns)), {"fields": list(choice.fields)})
+        pref = packed(choice, rules, as_of, columns)
+        con.execute(candidate_sql(choice, pref, regional(rules.sources)), {"fields": list(choice.fields)})
         run(con, "dispute")
         con.execute(fight_sql(choice))
         run(con, "periods" if choice.history else "winners")
@@ -67,7 +71,27 @@ def survive(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date, rel
     con.execute(golden_sql(golden_fields(rules.entity)), {"release": release})
 
 
-def candidate_sql(choice: Choice, pref: str) -> str:
+def place_sql(region: str) -> str:
+    """SQL for `place`: the region of a golden record, where a record names one.
+
+    The one that most records name, of equals the one named last, then the last in order. One region for the whole
+    golden record, so that one row of the authority matrix ranks all its sources.
+    """
+    return f"""
+create or replace temp table place as
+select g, arg_max(region, {{'n': n, 'day': day, 'region': region}}) as region
+from (
+    select m.g, s.region, count(*) as n, coalesce(max(s.observed_on), {FIRST_DAY}) as day
+    from (select ordinal, observed_on, ({region})::varchar as region from standard) s
+    join member m using (ordinal)
+    where s.region is not null
+    group by m.g, s.region
+)
+group by g
+"""
+
+
+def candidate_sql(choice: Choice, pref: str, placed: bool = False) -> str:
     """SQL for `candidate`: one row per record with a value in one of the choice's fields.
 
     k is the hash of what two values are equal by, key_<i> of the i-th field's key (null: not comparable).
@@ -93,7 +117,7 @@ select m.g, s.ordinal, v.number, v.voice,
 from {"testimony" if choice.history else "standard"} s
 join {"witness" if choice.history else "member"} m using (ordinal)
 join voter v on v.source = s.source
-left join warned w on w.record_id = s.record_id
+left join warned w on w.record_id = s.record_id{" left join place l on l.g = m.g" if placed else ""}
 where {filled}
 """
 

@@ -23,6 +23,7 @@ from linkage.cluster import Decided, SourceRecord
 from rules.errors import InputError, NotFoundError
 
 KINDS = ("same", "different", "unsure", "value", "split", "merge", "answer")
+ANSWERS = ("corrected", "upheld", "rejected")
 COLUMNS = (
     "decision_id",
     "kind",
@@ -56,7 +57,8 @@ create table if not exists queue (
 @dataclass(frozen=True)
 class Decision:
     """One decision. `subjects` are the source records it is about; what else it says is `payload`:
-    value {"field", "value"}; split {"groups": [[subject, …], …]}."""
+    value {"field", "value"}; split {"groups": [[subject, …], …]}; answer {"ticket", "field", "answer", "value"}: what
+    the owner of the record says to a ticket about it."""
 
     kind: str
     entity: str
@@ -109,35 +111,37 @@ class DecisionStore:
 
     def add_all(self, decisions: Sequence[Decision]) -> list[int]:
         """Append decisions, all or none."""
+        with self.writing() as db:
+            return self.append(db, decisions)
+
+    def append(self, db: sqlite3.Connection, decisions: Sequence[Decision]) -> list[int]:
+        """Append decisions inside a transaction of `writing`; gives their ids."""
         for decision in decisions:
             _check(decision)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         ids = []
-        with self._open() as db:
-            db.execute("begin immediate")
-            for d in decisions:
-                cursor = db.execute(
-                    "insert into decision (kind, entity, subjects, payload, steward, reason, evidence, decided_at) "
-                    "values (?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        d.kind,
-                        d.entity,
-                        json.dumps(d.subjects, ensure_ascii=False),
-                        json.dumps(dict(d.payload), ensure_ascii=False, sort_keys=True),
-                        d.steward or getpass.getuser(),
-                        d.reason,
-                        d.evidence,
-                        d.decided_at or now,
-                    ),
-                )
-                ids.append(int(cursor.lastrowid or 0))
-            db.execute("commit")
+        for d in decisions:
+            cursor = db.execute(
+                "insert into decision (kind, entity, subjects, payload, steward, reason, evidence, decided_at) "
+                "values (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    d.kind,
+                    d.entity,
+                    json.dumps(d.subjects, ensure_ascii=False),
+                    json.dumps(dict(d.payload), ensure_ascii=False, sort_keys=True),
+                    d.steward or getpass.getuser(),
+                    d.reason,
+                    d.evidence,
+                    d.decided_at or now,
+                ),
+            )
+            ids.append(int(cursor.lastrowid or 0))
         return ids
 
     def withdraw(self, decision_id: int, steward: str | None = None) -> None:
         """End a decision now; it stays readable. Raises NotFoundError where no live one has this id."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        with self._open() as db:
+        with self.reading() as db:
             cursor = db.execute(
                 "update decision set withdrawn_at = ?, withdrawn_by = ? where decision_id = ? and withdrawn_at is null",
                 (now, steward or getpass.getuser(), decision_id),
@@ -147,7 +151,7 @@ class DecisionStore:
 
     def entries(self, entity: str | None = None, withdrawn: bool = False) -> list[Decision]:
         """The decisions in force (or all of them), oldest first."""
-        with self._open() as db:
+        with self.reading() as db:
             found = db.execute(
                 "select kind, entity, subjects, reason, steward, payload, evidence, decision_id, decided_at, "
                 "withdrawn_at from decision where (? is null or entity = ?) and (? or withdrawn_at is null) "
@@ -168,9 +172,14 @@ class DecisionStore:
         ]
 
     def last_id(self) -> int:
-        """The id of the last decision made; a manifest names it. Withdrawals count as well."""
-        with self._open() as db:
-            row = db.execute("select coalesce(max(decision_id), 0), count(withdrawn_at) from decision").fetchone()
+        """The id of the last decision made; a manifest names it. Withdrawals count as well.
+
+        Answers to tickets do not: no cluster and no value is a function of them.
+        """
+        with self.reading() as db:
+            row = db.execute(
+                "select coalesce(max(decision_id), 0), count(withdrawn_at) from decision where kind <> 'answer'"
+            ).fetchone()
         return int(row[0]) + int(row[1])
 
     def replay(self, entity: str) -> list[Decided]:
@@ -207,7 +216,7 @@ class DecisionStore:
             (entity, *w.left, *w.right, w.match_weight, w.verdict, w.reason, w.evidence, _text(w.said), _text(w.levels))
             for w in waiting
         ]
-        with self._open() as db:
+        with self.reading() as db:
             db.execute("begin immediate")
             db.execute("delete from queue where entity = ?", (entity,))
             db.executemany("insert or replace into queue values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
@@ -216,7 +225,7 @@ class DecisionStore:
 
     def queue(self, entity: str | None = None, limit: int = -1) -> list[Waiting]:
         """Pairs that wait, the heaviest first."""
-        with self._open() as db:
+        with self.reading() as db:
             found = db.execute(
                 "select left_source, left_key, right_source, right_key, match_weight, verdict, reason, evidence, "
                 "said, levels "
@@ -258,7 +267,16 @@ class DecisionStore:
         return len(new)
 
     @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: all that is written in the block is kept when it ends, none of it where it fails."""
+        with self.reading() as db:
+            db.execute("begin immediate")
+            yield db
+            db.execute("commit")
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The database, closed when the block ends."""
         db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
         try:
             db.execute("pragma journal_mode = wal")
@@ -289,6 +307,10 @@ def _check(decision: Decision) -> None:
         raise InputError("'merge' needs two or more source records")
     if decision.kind == "value" and not ({"field", "value"} <= set(payload) and count == 1):
         raise InputError("'value' needs one source record and a payload with field and value")
+    if decision.kind == "answer" and not (
+        {"ticket", "field", "answer"} <= set(payload) and payload["answer"] in ANSWERS and count == 1
+    ):
+        raise InputError("'answer' needs one source record and a payload with ticket, field and answer")
     if decision.kind == "split" and "groups" not in payload:
         raise InputError("'split' needs a payload with groups of source records")
 

@@ -162,15 +162,23 @@ def disk_needed(path: Path) -> int:
 
 
 def prepare(con: duckdb.DuckDBPyConnection, entity: EntityRules) -> None:
-    """Make the tables that files land in, in the schema of the entity type."""
+    """Make the tables that files land in, in the schema of the entity type, where they are not there as they should be.
+
+    What they should be is noted on table `record`, so that a command that only reads writes nothing.
+    """
     use_entity(con, entity.name)
     fields = "".join(f", {quote(name)} varchar" for name in entity.entity.fields)
+    wanted = hashlib.sha256("".join([fields, *sql.statements("landing")]).encode()).hexdigest()
+    noted = "select comment from duckdb_tables() where schema_name = ? and table_name = 'record'"
+    if con.execute(noted, [entity.name]).fetchall() == [(wanted,)]:
+        return
     for table in ("record", "grouped_record"):
         con.execute(
             f"create table if not exists {table} (record_id bigint, source varchar, source_key varchar, "
             f"batch_id integer, observed_on date, row_hash varchar, line bigint, dup_group varchar{fields})"
         )
     sql.run(con, "landing")
+    con.execute(f"comment on table record is '{wanted}'")
 
 
 def _read(

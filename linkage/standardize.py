@@ -1,12 +1,13 @@
 """Cleans the current records and derives their key columns.
 
-Reads: current_record, version, reference tables. Writes: value_<field>, standard, past, finding (those of records).
+Reads: current_record, version, reference tables. Writes: value_<field>, standard, past, quarantine, finding (those of
+records).
 
 Every field is parsed once per *distinct* text, so a phone number that stands in a million rows costs one
 parse. A value with a finding of severity `error` does not count: value and key are null in `standard`, while
 the kind's other columns keep what evidence is left in it (15 sound digits of a number that a spreadsheet
 damaged). A record that fails a check of severity `error` is quarantined: it stays landed and reported, but
-is absent from `standard`.
+is absent from `standard`; `quarantine` names it.
 
 `past` has the columns of `standard` for the versions that counted before, each with `since` and `until`: nothing is
 matched by them, but what a relation or an event said on a day in the past is read there.
@@ -14,7 +15,8 @@ matched by them, but what a relation or an event said on a day in the past is re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -22,7 +24,7 @@ import duckdb
 
 from linkage import references
 from linkage.sql import execute, number, run
-from rules.columns import FIXED, quote
+from rules.columns import FIXED, field_columns, quote
 from rules.kinds import KINDS
 from rules.kinds.base import literal
 from rules.loader import reference_path
@@ -53,8 +55,9 @@ def standardize(
         if target is not None and not rule.options.get("late"):
             load_references(con, target.entity, rules_folder)
             references.resolve(con, field, target, as_of)
-    con.execute(f"create or replace table staged as {staged_sql(rules)}")
-    con.execute(f"create or replace table past as {past_sql(rules)}")
+    silent = frozenset(f for f in entity.fields if not number(con, f"select count(*) from {quote('value_' + f)}"))
+    con.execute(f"create or replace table staged as {staged_sql(rules, silent=silent)}")
+    con.execute(f"create or replace table past as {past_sql(rules, silent)}")
     con.execute(f"create or replace table check_finding as {check_findings_sql(entity)}")
     if number(con, "select count(*) from check_finding where severity = 'error'"):
         run(con, "quarantine")
@@ -66,6 +69,10 @@ def standardize(
         for field in entity.fields:
             con.execute(f"insert into finding {value_findings_sql(rules, field)}")
         con.execute("insert into finding select record_id, null, null, field, rule, severity, null from check_finding")
+        con.execute(
+            "create or replace table quarantine as select distinct record_id, rule from check_finding "
+            "where severity = 'error'"
+        )
         con.execute("drop table check_finding")
         con.execute("drop table arrival")
         con.execute("drop table past_arrival")
@@ -90,20 +97,40 @@ def load_references(con: duckdb.DuckDBPyConnection, entity: Entity, rules_folder
 
 def keys_of(rules: EntityRules, rules_folder: Path, field: str, text: str, as_of: date) -> tuple[str, ...]:
     """The canonical forms of one typed-in value of `field`: its clean value and its key, where it has them."""
+    read = read_values(rules, rules_folder, field, [text], as_of)
+    return tuple(dict.fromkeys(part for one in read.values() for part in (one.value, one.key) if part is not None))
+
+
+@dataclass(frozen=True)
+class Read:
+    """What the kind of a field makes of a text: its clean value, its key, and what is wrong with it."""
+
+    value: str | None
+    key: str | None
+    findings: tuple[str, ...]
+
+
+def read_values(
+    rules: EntityRules, rules_folder: Path, field: str, texts: Iterable[str], as_of: date
+) -> dict[str, Read]:
+    """What the kind of `field` makes of typed-in texts; those that are nothing but blanks are left out."""
     con = duckdb.connect()
     try:
         load_references(con, rules.entity, rules_folder)
-        con.execute("create table typed as select ?::varchar as said", [text])
+        con.execute("create table typed as select unnest($texts::varchar[]) as said", {"texts": sorted(set(texts))})
         con.execute(
-            f"create table raw as select {trimmed('said')} as raw from typed where {trimmed('said')} is not null"
+            f"create table raw as select distinct {trimmed('said')} as raw from typed "
+            f"where {trimmed('said')} is not null"
         )
         rule = rules.entity.fields[field]
         parse = KINDS[rule.kind].parse("raw", rule.options)
-        execute(con, f"create table parsed as select value, key from ({parse})", as_of=as_of)
-        found = con.execute("select value, key from parsed").fetchall()
+        execute(con, f"create table parsed as select raw, value, key, findings from ({parse})", as_of=as_of)
+        found = con.execute(
+            f"select said, value, key, findings from typed join parsed on raw = {trimmed('said')}"
+        ).fetchall()
     finally:
         con.close()
-    return tuple(dict.fromkeys(str(part) for row in found for part in row if part is not None))
+    return {str(said): Read(value, key, tuple(findings)) for said, value, key, findings in found}
 
 
 def trimmed(column: str) -> str:
@@ -157,25 +184,33 @@ select raw, {kept},
 from parsed"""
 
 
-def staged_sql(rules: EntityRules, arrival: str = "arrival", also: tuple[str, ...] = ()) -> str:
-    """SQL of `standard` before quarantine: arrival joined with its parsed values, then what is derived."""
+def staged_sql(
+    rules: EntityRules, arrival: str = "arrival", also: tuple[str, ...] = (), silent: frozenset[str] = frozenset()
+) -> str:
+    """SQL of `standard` before quarantine: arrival joined with its parsed values, then what is derived.
+
+    Fields of which no record says anything (`silent`) are null without a join.
+    """
     entity = rules.entity
     fixed = ", ".join(f"a.{name}" for name in (*FIXED, *also))
-    columns = "".join(f",\n  {column}" for field in entity.fields for column in _field_columns(entity, field))
+    columns = "".join(
+        f",\n  {column}" for field in entity.fields for column in _field_columns(entity, field, field in silent)
+    )
     joins = "".join(
         f"\nleft join {quote('value_' + field)} as {quote('v_' + field)}"
         f" on {quote('v_' + field)}.raw = {trimmed(_delivered(rules, field))}"
         for field in entity.fields
+        if field not in silent
     )
     derived = "".join(f", ({sql}) as {quote(name)}" for name, sql in entity.derive.items())
     return f"select *{derived} from (select {fixed}{columns}\nfrom {arrival} as a{joins})"
 
 
-def past_sql(rules: EntityRules) -> str:
+def past_sql(rules: EntityRules, silent: frozenset[str] = frozenset()) -> str:
     """SQL of `past`: what `staged` is for the present; what would be quarantined is left out."""
     refused = [f"coalesce(({check.when}), false)" for check in rules.entity.checks if check.severity == "error"]
     kept = "".join(f" and not {when}" for when in refused)
-    return f"select * from ({staged_sql(rules, 'past_arrival', ('since', 'until'))}) where true{kept}"
+    return f"select * from ({staged_sql(rules, 'past_arrival', ('since', 'until'), silent)}) where true{kept}"
 
 
 def value_findings_sql(rules: EntityRules, field: str) -> str:
@@ -208,7 +243,11 @@ def _delivered(rules: EntityRules, field: str) -> str:
     return f"a.{said}" if said == quote(field) else said.replace(quote(field), f"a.{quote(field)}")
 
 
-def _field_columns(entity: Entity, field: str) -> Iterator[str]:
+def _field_columns(entity: Entity, field: str, silent: bool) -> Iterator[str]:
+    if silent:
+        for column, sql_type in field_columns(field, entity.fields[field].kind).items():
+            yield f"null::{sql_type} as {quote(column)}"
+        return
     value = quote("v_" + field)
     yield f"{value}.value as {quote(field)}"
     for extra in ("key", *KINDS[entity.fields[field].kind].columns, "ok"):

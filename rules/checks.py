@@ -5,8 +5,8 @@ Every function gives `Problem`s and raises nothing, so that a maintainer sees al
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
+from datetime import date
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -16,8 +16,9 @@ from sqlglot.errors import SqlglotError
 
 from rules.columns import ascii_columns, standard_columns
 from rules.errors import Problem
+from rules.errors import unknown_names as _known
 from rules.kinds import KINDS
-from rules.model import ComparisonRule, Entity, EntityRules, Rules
+from rules.model import Authority, ComparisonRule, Entity, EntityRules, Rules, Sources
 
 # DuckDB counts UTF-8 bytes in these: levenshtein('张伟','张玮') is 3.
 BYTEWISE = frozenset(
@@ -32,6 +33,9 @@ BYTEWISE = frozenset(
         "mismatches",
     }
 )
+
+# The tables of a plan that checks over golden records may read.
+PLANNED = ("standard", "member", "golden", "golden_number", "provenance", "relation", "state", "crosswalk", "finding")
 
 
 def within(rules: EntityRules) -> list[Problem]:
@@ -50,6 +54,7 @@ def across(entities: Mapping[str, EntityRules]) -> list[Problem]:
         problems.append(
             Problem(f"{error.args[1][0]}/entity.toml", "fields", f"entity types refer in a circle: {circle}")
         )
+    problems += _superiors(entities)
     for name, rules in entities.items():
         prefix = rules.entity.prefix
         if prefix in seen:
@@ -57,6 +62,20 @@ def across(entities: Mapping[str, EntityRules]) -> list[Problem]:
             problems.append(Problem(f"{name}/entity.toml", "prefix", message))
         seen.setdefault(prefix, name)
     return problems
+
+
+def _superiors(entities: Mapping[str, EntityRules]) -> Iterator[Problem]:
+    """Departments with two superiors, and those that are their own."""
+    above: dict[str, str] = {}
+    for name, rules in entities.items():
+        for owner, said in rules.sources.owners.items():
+            if above.setdefault(owner, said.superior) != said.superior:
+                message = f"has the superior {said.superior!r} here and {above[owner]!r} in another entity type"
+                yield Problem(f"{name}/sources.toml", f"owners.{owner}", message)
+    try:
+        TopologicalSorter({owner: [superior] for owner, superior in above.items()}).prepare()
+    except CycleError as error:
+        yield Problem("sources.toml", "owners", f"superiors run in a circle: {' -> '.join(error.args[1])}")
 
 
 def _references(rules: EntityRules, entities: Mapping[str, EntityRules]) -> Iterator[Problem]:
@@ -104,15 +123,49 @@ def warnings(rules: Rules) -> list[Problem]:
                 found.append(Problem(file, field, "no source delivers this field"))
             elif rule.golden and len(one.sources.sources) > 1 and field not in led:
                 found.append(Problem(file, field, "no lead source in the authority matrix"))
+            elif rule.golden and field in led:
+                found += _gaps(file, field, one.sources)
         for i, row in enumerate(one.sources.authority):
             for other in one.sources.authority[:i]:
                 shared = sorted(set(row.fields) & set(other.fields))
-                apart = (row.until and other.since and row.until <= other.since) or (
-                    other.until and row.since and other.until <= row.since
-                )
-                if shared and not apart:
-                    found.append(Problem(file, f"authority.{i}", f"overlaps an earlier row for {', '.join(shared)}"))
+                where = sorted(set(row.regions) & set(other.regions)) if row.regions or other.regions else []
+                if shared and not _apart(row, other):
+                    places = f" in {', '.join(where)}" if where else ""
+                    message = f"overlaps an earlier row for {', '.join(shared)}{places}"
+                    found.append(Problem(file, f"authority.{i}", message))
     return found
+
+
+def _apart(row: Authority, other: Authority) -> bool:
+    """Whether two rows never count for one golden record on one day: other days, or other regions.
+
+    A region inside another one's is no overlap: there the row for the smaller one counts.
+    """
+    in_time = (row.until and other.since and row.until <= other.since) or (
+        other.until and row.since and other.until <= row.since
+    )
+    in_place = not set(row.regions) & set(other.regions) if row.regions or other.regions else False
+    return bool(in_time or in_place)
+
+
+def _gaps(file: str, field: str, sources: Sources) -> Iterator[Problem]:
+    """Where and when nobody leads in a field that the authority matrix names; leads that do not deliver it."""
+    rows = [row for row in sources.authority if field in row.fields]
+    general = [row for row in rows if not row.regions]
+    if not general:
+        regions = sorted({region for row in rows for region in row.regions})
+        yield Problem(file, field, f"no lead source outside the regions {', '.join(regions)}")
+    day = None
+    for row in sorted(general, key=lambda row: row.since or date.min):
+        if day is not None and row.since is not None and day < row.since:
+            yield Problem(file, field, f"no lead source from {day} until {row.since}")
+        day = max(day or date.min, row.until or date.max)
+    if day is not None and day < date.max:
+        yield Problem(file, field, f"no lead source from {day} on")
+    for name in dict.fromkeys(row.order[0] for row in rows):
+        source = sources.sources.get(name)
+        if source is not None and field not in {*source.columns, *(source.grouped.fields if source.grouped else ())}:
+            yield Problem(file, field, f"{name} leads, but does not deliver it")
 
 
 def bytewise_uses(sql: str, ascii_names: frozenset[str]) -> list[str]:
@@ -138,6 +191,8 @@ def _entity(rules: EntityRules) -> Iterator[Problem]:
     ascii_names = ascii_columns(entity)
     for key, sql, known in [*_record_sql(entity, set(columns)), *_pair_sql(entity, sides)]:
         yield from _sql(file, key, sql, known, ascii_names)
+    for i, check in enumerate(entity.golden_checks):
+        yield from _golden_check(file, f"golden_checks.{i}.sql", check.sql)
     for name, rule in entity.fields.items():
         yield from _known(file, f"fields.{name}.alias_of", [rule.alias_of] if rule.alias_of else [], columns)
     for i, exclusive in enumerate(entity.exclusive):
@@ -166,8 +221,27 @@ def _entity(rules: EntityRules) -> Iterator[Problem]:
     yield from _known(file, "survivorship.fields", entity.survivorship.fields, golden)
     for i, group in enumerate(entity.survivorship.groups):
         yield from _known(file, f"survivorship.groups.{i}", group, golden)
+    for key, named in (("quorum", entity.verification.quorum), ("ignore", entity.verification.ignore)):
+        yield from _known(file, f"verification.{key}", named, golden)
     if entity.matching.review > entity.matching.accept:
         yield Problem(file, "matching.review", "is above matching.accept; pairs between the two wait for a steward")
+
+
+def _golden_check(file: str, key: str, sql: str) -> Iterator[Problem]:
+    """The problems of a check over golden records; its columns are known only where the tables are."""
+    try:
+        tree = sqlglot.parse_one(sql, read="duckdb")
+    except SqlglotError as error:
+        yield Problem(file, key, f"not SQL: {str(error).splitlines()[0]}")
+        return
+    if not isinstance(tree, exp.Query):
+        yield Problem(file, key, "is no SELECT")
+        return
+    if "record_id" not in tree.named_selects:
+        yield Problem(file, key, "gives no column record_id: which records have the finding?")
+    inner = {cte.alias for cte in tree.find_all(exp.CTE)}
+    used = {table.name for table in tree.find_all(exp.Table) if table.name and not table.db}
+    yield from _known(file, key, sorted(used - inner), PLANNED, "table")
 
 
 def _field(file: str, name: str, kind: str, options: Mapping[str, Any]) -> Iterator[Problem]:
@@ -187,6 +261,8 @@ def _record_sql(entity: Entity, columns: set[str]) -> Iterator[tuple[str, str, s
     for name, sql in entity.derive.items():
         yield f"derive.{name}", sql, columns - later
         later.remove(name)
+    if entity.region is not None:
+        yield "region", entity.region, columns
     for i, check in enumerate(entity.checks):
         yield f"checks.{i}.when", check.when, columns
     for i, rule in enumerate(entity.blocking):
@@ -234,6 +310,7 @@ def _sources(rules: EntityRules) -> Iterator[Problem]:
     for name, source in sources.items():
         yield from _known(file, f"sources.{name}.columns", source.columns, fields, "field")
         yield from _known(file, f"sources.{name}.optional", source.optional, source.columns, "mapped field")
+        yield from _known(file, f"sources.{name}.sees", source.sees or (), fields, "field")
         refer = {n for n, rule in fields.items() if rule.options.get("entity")}
         yield from _known(file, f"sources.{name}.refers", source.refers, refer, "reference field")
         if source.grouped is not None:
@@ -254,6 +331,8 @@ def _sources(rules: EntityRules) -> Iterator[Problem]:
                 file, f"sources.{name}.deleted", "a snapshot withdraws by absence; only a delta marks deletes"
             )
     for i, row in enumerate(rules.sources.authority):
+        if row.regions and rules.entity.region is None:
+            yield Problem(file, f"authority.{i}.regions", "needs `region` in entity.toml: where is a record?")
         yield from _known(file, f"authority.{i}.fields", row.fields, fields, "field")
         yield from _known(file, f"authority.{i}.order", row.order, sources, "source")
 
@@ -303,15 +382,6 @@ def _sql(file: str, key: str, sql: str, known: set[str], ascii_names: frozenset[
     yield from _known(file, key, used, known, "column")
     for use in bytewise_uses(sql, ascii_names):
         yield Problem(file, key, f"{use} counts bytes, not characters; use a level of the kind")
-
-
-def _known(file: str, key: str, names: Iterable[str], known: Iterable[str], what: str = "name") -> Iterator[Problem]:
-    known = set(known)
-    for name in names:
-        if name not in known:
-            near = get_close_matches(name, sorted(known), n=1, cutoff=0.5)
-            hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(sorted(known)[:12]) or 'none'}"
-            yield Problem(file, key, f"unknown {what} {name!r}; {hint}")
 
 
 def _unsided(column: str) -> str:

@@ -12,7 +12,9 @@ line prints an error or turns it into an exit code; anything outside this tree e
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 
 class ShuyuanError(Exception):
@@ -31,6 +33,18 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.file}: {self.key}: {self.message}" if self.key else f"{self.file}: {self.message}"
+
+
+def unknown_names(
+    file: str, key: str, names: Iterable[str], known: Iterable[str], what: str = "name"
+) -> Iterator[Problem]:
+    """A problem for each of `names` that is not known, with the nearest one that is."""
+    known = set(known)
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+            hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(sorted(known)[:12]) or 'none'}"
+            yield Problem(file, key, f"unknown {what} {name!r}; {hint}")
 
 
 class RulesError(ShuyuanError):

@@ -4,6 +4,8 @@
 <rules>/<entity>/sources.toml   source systems and the dated authority matrix
 <rules>/<entity>/cases.toml     pairs that must or must not match
 <rules>/<entity>/weights.json   trained m and u, Splink's own JSON
+<rules>/forms/<form>.toml       what a form asks, to be answered from golden records
+<rules>/watch/<name>.sql        clues to look for in a release
 <rules>/reference/<table>.csv   code lists that stand in for the shipped ones of the same name
 """
 
@@ -20,12 +22,14 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from rules import checks
+from rules import asking, checks, working_days
 from rules.errors import Problem, RulesError
-from rules.model import Case, Entity, EntityRules, Rules, Sources
+from rules.model import Case, Entity, EntityRules, Form, Rules, Sources
 
 SHIPPED = Path(__file__).resolve().parent
 _HASHED = {".toml", ".json", ".csv"}
+# No release is a function of a form, nor of what days are worked.
+_UNHASHED = {"build", "forms", "holidays.csv"}
 _COPIED = {"entity.toml", "sources.toml", "cases.toml", "weights.json"}
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -54,6 +58,9 @@ def copy_shipped(target: Path) -> None:
         for name in sorted(_COPIED):
             if (entity / name).exists():
                 shutil.copyfile(entity / name, target / entity.name / name)
+    for path in (*_form_files(SHIPPED), *_watch_files(SHIPPED)):
+        (target / path.parent.name).mkdir(exist_ok=True)
+        shutil.copyfile(path, target / path.parent.name / path.name)
 
 
 def reference_path(rules_folder: Path, name: str) -> Path:
@@ -66,6 +73,14 @@ def _entity_folders(folder: Path) -> list[Path]:
     return sorted(path.parent for path in folder.glob("*/entity.toml"))
 
 
+def _form_files(folder: Path) -> list[Path]:
+    return sorted((folder / "forms").glob("*.toml"))
+
+
+def _watch_files(folder: Path) -> list[Path]:
+    return sorted((folder / "watch").glob("*.sql"))
+
+
 def _read(folder: Path) -> tuple[Rules | None, list[Problem]]:
     folders = _entity_folders(folder)
     if not folders:
@@ -76,10 +91,20 @@ def _read(folder: Path) -> tuple[Rules | None, list[Problem]]:
         rules = _read_entity(path, problems)
         if rules is not None:
             entities[rules.name] = rules
-    problems += checks.across(entities)
+    problems += [*checks.across(entities), *working_days.problems(folder)]
+    forms = [(path.stem, _parse(path, Form, problems)) for path in _form_files(folder)]
+    watches = [(path.stem, asking.read_watch(path, problems)) for path in _watch_files(folder)]
     if problems:
         return None, problems
-    return Rules(folder=folder, entities=in_order(entities), sha256=_hash(folder)), []
+    found = Rules(
+        folder=folder,
+        entities=in_order(entities),
+        sha256=_hash(folder),
+        forms={name: form for name, form in forms if form is not None},
+        watches={name: watch for name, watch in watches if watch is not None},
+    )
+    problems += asking.problems(found)
+    return (None if problems else found), problems
 
 
 def in_order(entities: dict[str, EntityRules]) -> dict[str, EntityRules]:
@@ -183,7 +208,7 @@ def _inner(model: Any) -> Any:
 
 def _hash(folder: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.suffix in _HASHED and "build" not in p.parts):
+    for path in sorted(p for p in folder.rglob("*") if p.suffix in _HASHED and not _UNHASHED & set(p.parts)):
         digest.update(path.relative_to(folder).as_posix().encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=40)]
+State = Literal["confirmed", "agreed", "single_source", "disputed", "invalid", "stale"]
 Preference = Literal["authority", "validity", "agreement", "recency", "completeness"]
 
 
@@ -60,6 +61,18 @@ class CheckRule(Strict):
     field: Name | None = None
     severity: Literal["info", "warn", "error"] = "warn"
     title: Title
+
+
+class GoldenCheckRule(Strict):
+    """A check over golden records: `sql`, a SELECT over the tables of a plan, gives record_id and perhaps detail.
+
+    The records that it gives have finding `rule`. A severity is a word to people here: nothing is quarantined.
+    """
+
+    rule: Name
+    title: Title
+    severity: Literal["info", "warn", "error"] = "warn"
+    sql: str
 
 
 class BlockingRule(Strict):
@@ -148,6 +161,17 @@ class Survivorship(Strict):
     groups: tuple[tuple[Name, ...], ...] = ()
 
 
+class Verification(Strict):
+    """When a golden value counts as backed.
+
+    quorum  field -> independent voices, the lead source among them, that make it `confirmed` or `agreed`; default 2
+    ignore  fields whose values get no state
+    """
+
+    quorum: dict[Name, Annotated[int, Field(ge=1)]] = {}
+    ignore: tuple[Name, ...] = ()
+
+
 class SuccessionRule(Strict):
     """A dated relation `type` from a golden record that began to the one it succeeds.
 
@@ -223,14 +247,20 @@ class Limits(Strict):
 
 
 class Entity(Strict):
-    """`entity.toml`: everything the engine needs to know of one entity type."""
+    """`entity.toml`: everything the engine needs to know of one entity type.
+
+    region  SQL over `standard`: a code that begins with that of the region around it; rows of the authority matrix
+            may be for some regions only
+    """
 
     entity: Name
     prefix: Annotated[str, Field(pattern=r"^[A-Z]{1,3}$")]
     title: Title
     fields: dict[Name, FieldRule]
     derive: dict[Name, str] = {}
+    region: str | None = None
     checks: tuple[CheckRule, ...] = ()
+    golden_checks: tuple[GoldenCheckRule, ...] = ()
     exclusive: tuple[ExclusiveRule, ...] = ()
     blocking: tuple[BlockingRule, ...]
     comparisons: tuple[ComparisonRule, ...]
@@ -238,6 +268,7 @@ class Entity(Strict):
     matching: Matching
     training: Training
     survivorship: Survivorship = Survivorship()
+    verification: Verification = Verification()
     succession: tuple[SuccessionRule, ...] = ()
     relations: tuple[RelationRule, ...] = ()
     lifecycle: Lifecycle | None = None
@@ -292,6 +323,7 @@ class Source(Strict):
     grouped         no files: made of another entity type's records (`key`, `columns` and `delivery` fall away)
     period          each value of observed_on is a complete list of that period: what is absent from the
                     next one has ended
+    sees            fields whose values its owner may see on a return sheet; by default those that it delivers
     """
 
     title: Title
@@ -312,16 +344,33 @@ class Source(Strict):
     provenance_class: Literal["collected", "shared", "purchased"] = "collected"
     cycle_days: int | None = None
     legal_basis: str | None = None
+    sees: tuple[Name, ...] | None = None
+
+    @property
+    def visible(self) -> frozenset[str]:
+        """The fields whose values its owner may see on a return sheet."""
+        delivered = self.grouped.fields if self.grouped else self.columns
+        return frozenset(delivered if self.sees is None else self.sees)
 
 
 class Authority(Strict):
-    """One row of the dated authority matrix: for `fields`, the lead source first, then the order behind."""
+    """One row of the dated authority matrix: for `fields`, the lead source first, then the order behind.
+
+    With `regions` it is only for golden records whose region begins with one of them.
+    """
 
     fields: tuple[Name, ...]
     order: Annotated[tuple[Name, ...], Field(min_length=1)]
+    regions: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     since: date | None = None
     until: date | None = None
     basis: str | None = None
+
+
+class Owner(Strict):
+    """A department that owns sources, or is above those that do: the name of the one above it."""
+
+    superior: str
 
 
 class Sources(Strict):
@@ -329,6 +378,7 @@ class Sources(Strict):
 
     sources: dict[Name, Source]
     authority: tuple[Authority, ...] = ()
+    owners: dict[str, Owner] = {}
 
 
 class Case(Strict):
@@ -362,9 +412,64 @@ class EntityRules(Strict):
         return frozenset(str(name) for name in (*options, *grouped) if name)
 
 
+class Question(Strict):
+    """One question of a form, answered by a golden value or by golden records at the end of relations.
+
+    field       a field of the form's entity type
+    path        or: relations to walk, each `[~*][entity.]type`: `~` against its direction, `*` in either one
+    show        with path: the fields of the golden records at its end
+    enough      the states in which a held value need not be asked again
+    fresh_days  it was last said no longer ago than this, or it is asked again
+    """
+
+    ask: Title
+    field: Name | None = None
+    path: tuple[str, ...] = ()
+    show: tuple[Name, ...] = ()
+    enough: Annotated[tuple[State, ...], Field(min_length=1)] = ("confirmed",)
+    fresh_days: int | None = Field(default=None, ge=0)
+
+    @property
+    def element(self) -> str:
+        """What is asked for, as rules name it: a field, or a path and the fields at its end."""
+        return self.field or f"{' '.join(self.path)}: {', '.join(self.show)}"
+
+
+class Form(Strict):
+    """`forms/<form>.toml`: what a form asks about one entity."""
+
+    form: Name
+    entity: Name
+    title: Title
+    basis: str | None = None
+    questions: Annotated[tuple[Question, ...], Field(min_length=1)]
+
+
+class WatchHeader(Strict):
+    """The comment lines at the top of `watch/<name>.sql`."""
+
+    name: Name
+    zh: str
+    en: str
+    why: str
+    needs: Annotated[tuple[Name, ...], Field(min_length=1)]
+
+
+class Watch(Strict):
+    """A watch rule: a SELECT over the tables of a release whose rows are clues, never verdicts."""
+
+    header: WatchHeader
+    sql: str
+
+
 class Rules(Strict):
-    """All entity types of a workspace in the order in which they are matched, and the hash of all files."""
+    """All entity types of a workspace in the order in which they are matched, and the hash of all files.
+
+    A release is no function of forms and watch rules, so these are not hashed.
+    """
 
     folder: Path
     entities: dict[str, EntityRules]
     sha256: str
+    forms: dict[str, Form] = {}
+    watches: dict[str, Watch] = {}

@@ -11,6 +11,9 @@ Area code 88 was never given to a place and 154 to no carrier, so nobody's numbe
     S06           in one source only, withdrawn in the second year
     C08           comes in the second year
 
+In the second year C02 has died. The registered household of 柳湾 had him as its head and C01; now C01 is the head
+and C08 has moved in. That of 白塔 has C03, C04 and C05 and stays as it is.
+
 In the second year the committees' list writes 东屏庄 in another way, 柳湾 has become a residents' committee, and
 the township of 白塔 has another code.
 """
@@ -25,17 +28,23 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import duckdb
 from typer.testing import CliRunner, Result
 
 from cli import app
+from rules.loader import load_rules
+from rules.model import Rules
 
+_RULES: dict[Path, tuple[tuple[tuple[str, int, int], ...], Rules]] = {}
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_DAY, SECOND_DAY = "2024-01-31", "2025-01-31"
 CIVIL = "人员编号,姓名,曾用名,性别,出生日期,公民身份号码,联系电话,户籍地区划,户籍地址,变更日期,操作\n"
+DIED = CIVIL.replace("变更日期", "人员状态,状态日期,变更日期")
 SOCIAL = "救助编号,申请人姓名,曾用名,性别,出生年月日,身份证号,手机号,区划代码,家庭住址,更新日期,操作\n"
 MARRIAGE = "登记证号,当事人,曾用名,性别,出生日期,身份证件号,电话,登记地区划,常住地址,登记日期,操作\n"
+HOUSEHOLDS = "户号,户类型,户主人员编号,成员人员编号,户籍地区划,户籍地址,居住地委员会代码,户状态,状态日期,变更日期\n"
 COMMITTEES = "年份,统计用区划代码,名称,乡镇,县,市,省\n"
 FIRST = {
     "civil_registry_20231201.csv": CIVIL
@@ -69,10 +78,11 @@ M07,莫晚晴,,女性,1993年08月18日,880101199308180041,15400000007,880101,,2
 """,
 }
 SECOND = {
-    "civil_registry_20241201.csv": CIVIL
+    "civil_registry_20241201.csv": DIED
     + """\
-C01,沈青禾,,2,19850312,880101198503120023,15400000011,880101101,青泉县新庄镇柳湾村1号,20240606,
-C08,简一鸣,,1,20010909,880101200109090014,15400000008,880101101,青泉县新庄镇柳湾村8号,20240606,
+C01,沈青禾,,2,19850312,880101198503120023,15400000011,880101101,青泉县新庄镇柳湾村1号,正常,,20240606,
+C02,罗铁生,,1,19581102,880101195811020012,15400000002,880101101,青泉县新庄镇柳湾村2号,死亡,20240520,20240606,
+C08,简一鸣,,1,20010909,880101200109090014,15400000008,880101101,青泉县新庄镇柳湾村8号,正常,,20240606,
 """,
     "social_assistance_20241201.csv": SOCIAL
     + """\
@@ -87,6 +97,26 @@ S06,邱望山,,男,1966-06-06,880101196606060036,15400000006,880101101,青泉县
 2024,880101205201,白塔村委会,大店镇,青泉县,北屏市,沧原省
 """,
 }
+FIRST_HOUSEHOLDS = {
+    "civil_household_20231201.csv": HOUSEHOLDS
+    + """\
+880101101001,家庭户,C02,C01;C02,880101101,青泉县新庄镇柳湾村2号,880101101203,正常,,20230105
+880101102001,家庭户,C04,C03;C04;C05,880101102,青泉县大店镇白塔村4号,880101102201,正常,,20230105
+""",
+}
+SECOND_HOUSEHOLDS = {
+    "civil_household_20241201.csv": HOUSEHOLDS
+    + """\
+880101101001,家庭户,C01,C01;C08,880101101,青泉县新庄镇柳湾村2号,880101101001,正常,,20240606
+880101102001,家庭户,C04,C03;C04;C05,880101102,青泉县大店镇白塔村4号,880101102201,正常,,20230105
+""",
+}
+SOURCES = (
+    "assistance_household, charity_registry, child_welfare, civil_household, civil_registry, committee_registry, "
+    "credit_platform, disability, disability_household, elderly_care, elderly_institution, funeral, "
+    "housing_household, institution_statistics, marriage, social_assistance, social_org_registry, stat_divisions, "
+    "welfare_institution"
+)
 TRUTH = """\
 source,source_key,truth,error
 civil_registry,C01,p1,
@@ -115,7 +145,17 @@ def deliver(folder: Path, files: dict[str, str]) -> Path:
 
 def invoke(*arguments: object, stdin: str | None = None) -> Result:
     """Run one command in this process; whatever its exit code is."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+    with patch("linkage.workspace.load_rules", _rules):
+        return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+
+
+def _rules(folder: Path) -> Rules:
+    """The rules of a workspace, read and checked again only where a file of theirs is another than before."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    seen = tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files)
+    if folder not in _RULES or _RULES[folder][0] != seen:
+        _RULES[folder] = seen, load_rules(folder)
+    return _RULES[folder][1]
 
 
 def said(*arguments: object, stdin: str | None = None) -> Any:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from cli import app
 from rules.kinds import KINDS
-from rules.model import Case, Entity, Sources
+from rules.model import Case, Entity, Form, Sources, WatchHeader
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -27,6 +27,7 @@ HEADINGS = {
     "Title": "`title`",
     "FieldRule": "`[fields.NAME]`",
     "CheckRule": "`[[checks]]`",
+    "GoldenCheckRule": "`[[golden_checks]]`",
     "ExclusiveRule": "`[[exclusive]]`",
     "BlockingRule": "`[[blocking]]`",
     "ComparisonRule": "`[[comparisons]]`",
@@ -35,6 +36,7 @@ HEADINGS = {
     "Matching": "`[matching]`",
     "Training": "`[training]`",
     "Survivorship": "`[survivorship]`",
+    "Verification": "`[verification]`",
     "SuccessionRule": "`[[succession]]`",
     "RelationRule": "`[[relations]]`",
     "Lifecycle": "`[lifecycle]`",
@@ -47,6 +49,10 @@ HEADINGS = {
     "Refers": "`refers`",
     "Grouped": "`grouped`",
     "Authority": "`[[authority]]`",
+    "Owner": "`[owners]`",
+    "Form": "Forms",
+    "Question": "`[[questions]]`",
+    "WatchHeader": "Watch rules",
 }
 
 
@@ -86,7 +92,8 @@ def commands() -> dict[str, set[str]]:
 
 
 RULES_PAGES = sections(text("docs/rules.md")) | sections(text("docs/sources.md"))
-MODELS = sorted({one for top in (Entity, Sources, Case) for one in models(top)}, key=lambda one: one.__name__)
+TOPS: tuple[type[BaseModel], ...] = (Entity, Sources, Case, Form, WatchHeader)
+MODELS = sorted({one for top in TOPS for one in models(top)}, key=lambda one: one.__name__)
 COMMANDS = commands()
 
 

@@ -37,16 +37,19 @@ def test_a_golden_record_shows_every_value_with_its_source_and_who_agrees_and_di
     one = told.now["registry", "r0"]
     registry, harbour = {"source": "registry", "source_key": "r0"}, {"source": "harbour", "source_key": "h0"}
     shown = show(told, one, release=1)
-    alone = {"agree": [], "differ": []}
+    alone = {"agree": [], "differ": [], "state": "single_source", "losers": []}
+    both = {"rule": "unanimous", "agree": ["registry"], "differ": [], "state": "agreed", "losers": []}
+    loser = {**registry, "said": "甲", "observed_on": "2024-01-31"}
+    disputed = {"agree": [], "differ": ["registry"], "state": "disputed", "losers": [loser]}
     assert shown == {
         "golden_id": one,
         "entity": "ship",
         "status": "active",
         "redirected_from": None,
         "fields": {
-            "mark": {"value": "mk-0", **harbour, "rule": "unanimous", "agree": ["registry"], "differ": []},
-            "name": {"value": "海鸥", **harbour, "rule": "unanimous", "agree": ["registry"], "differ": []},
-            "owner": {"value": "乙", **harbour, "rule": "recency", **alone},
+            "mark": {"value": "mk-0", **harbour, **both},
+            "name": {"value": "海鸥", **harbour, **both},
+            "owner": {"value": "乙", **harbour, "rule": "authority", **disputed},
             "radio": {"value": "13912345678", **registry, "rule": "sole", **alone},
             "port": {"value": "舟山", **harbour, "rule": "sole", **alone},
             "berth": {"value": "七号", **harbour, "rule": "sole", **alone},

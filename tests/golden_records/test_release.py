@@ -142,6 +142,23 @@ BAD_ROWS = {
         "update provenance set golden_id = (select min(golden_id) from golden)",
         "update crosswalk set until = date '2024-01-01'",
     ],
+    "verification.sql": [
+        "update provenance set state = null where field = 'name'",
+        "update provenance set state = 'well' where field = 'name'",
+        "update provenance set state = 'disputed' where field = 'name'",
+        "update provenance set valid_to = date '2024-01-01' where field = 'name'",
+        "insert into provenance from provenance where field = 'name' limit 1",
+        "insert into dispute (golden_id, field, state) values ('S0700000000015', 'name', 'agreed')",
+        "insert into dispute (golden_id, field, state) values ('S0700000000099', 'name', 'disputed')",
+    ],
+    "census.sql": [
+        "update census set n = 2 where item = 'members'",
+        "update census set n = 1 where item = 'quarantined'",
+        "update census set n = 1 where item = 'golden'",
+        "delete from census where item = 'golden'",
+        "delete from member where ordinal = 0",
+        "delete from current_record where source_key = '1'",
+    ],
     "duplicate_free.sql": ["update standard set dup_group = 'registry' where source_key in ('1', '2')"],
 }
 
@@ -157,6 +174,10 @@ def good() -> duckdb.DuckDBPyConnection:
     con = survived(ship(SHIP), rows)
     con.execute("create table redirect (golden_id varchar, kind varchar, successors varchar[], since_release integer)")
     con.execute("create temp table same_decision (ordinal bigint)")
+    con.execute(
+        "create table census as select * from "
+        "(values ('records', 3), ('members', 3), ('quarantined', 0), ('golden', 2)) as t(item, n)"
+    )
     return con
 
 

@@ -24,6 +24,7 @@ from golden_records.plan import Plan, open_previous, plan
 from golden_records.query import Release
 from golden_records.release import publish
 from golden_records.survivorship import survive
+from golden_records.verification import verify
 from linkage import ingest
 from linkage.decisions import Decision, DecisionStore
 from linkage.link import link
@@ -105,6 +106,7 @@ def survived(
     open_previous(con, None)
     identify(con, Issuer(rules.entity.prefix, "00", 0, 1, as_of))
     survive(con, rules, as_of, 1)
+    verify(con, rules, as_of)
     return con
 
 

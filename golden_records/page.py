@@ -1,0 +1,85 @@
+"""One self-contained page of a scorecard or a census: no script, no font and no picture from anywhere else.
+
+Everything on it stands in the document that `--json` gives; a page only lays it out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from golden_records import charts
+from golden_records.scorecard import MEASURES
+from rules.errors import RefusedError
+
+Document = dict[str, Any]
+
+
+def write_quality(document: Document, target: Path) -> None:
+    """Write the page of a scorecard to `target` (RefusedError: it exists)."""
+    drawn = {name: _drawn(name, card) for name, card in document["entities"].items()}
+    _write(target, "quality.html", document | {"drawn": drawn})
+
+
+def write_census(document: Document, target: Path) -> None:
+    """Write the page of a census to `target` (RefusedError: it exists)."""
+    drawn = {name: charts.bars(_states(one), f"{name}-state") for name, one in document["entities"].items()}
+    _write(target, "census.html", document | {"drawn": drawn})
+
+
+def _states(one: Document) -> list[Document]:
+    """The states of life with their numbers, the most frequent first, by the names that people give them."""
+    told = sorted(one["by_state"].items(), key=lambda item: (-item[1], item[0]))
+    return [{"name": one["state_titles"].get(state, {}).get("zh", state), "n": n} for state, n in told]
+
+
+def _drawn(name: str, card: Document) -> dict[str, str]:
+    """The charts of an entity type: its sources, and, from the second release on, the trend."""
+    order = [one.zh for one in MEASURES.values()]
+    sources = [
+        one | {"name": card["sources"].get(source, {}).get("zh", source), "measure": MEASURES[one["measure"]].zh}
+        for source, told in card["by_source"].items()
+        for one in told
+        if one["B"]
+    ]
+    trend = [one | {"measure": MEASURES[one["measure"]].zh} for one in card["trend"] if one["B"]]
+    found = {"sources": charts.dots(sources, order, f"{name}-sources")} if sources else {}
+    if len({one["release"] for one in trend}) > 1:
+        found["trend"] = charts.lines(trend, order, f"{name}-trend")
+    return found
+
+
+def number(value: int) -> str:
+    """A count with its thousands apart."""
+    return f"{value:,}"
+
+
+def percent(value: float | None) -> str:
+    """A share in per cent with two digits; nothing where nothing was counted."""
+    return "" if value is None else f"{100 * value:.2f}"
+
+
+def tint(value: float | None) -> str:
+    """The background of a share: none from 99.5 % on, then ever warmer."""
+    if value is None or value >= 0.995:
+        return ""
+    strength = min(1.0, (0.995 - value) / 0.3)
+    return f"background: rgba(214, 137, 16, {0.06 + 0.34 * strength:.2f})"
+
+
+def _write(target: Path, template: str, document: Document) -> None:
+    if target.exists():
+        raise RefusedError(f"{target} exists; choose another name")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("golden_records", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "percent": percent, "tint": tint}
+    text = environment.get_template(template).render(**document)
+    target.write_text(text, encoding="utf-8")
+    target.chmod(0o600)

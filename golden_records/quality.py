@@ -1,0 +1,259 @@
+"""Counts what the six indicators of GB/T 36344-2018 are made of, so that a release can answer for its quality.
+
+Reads: current_record, standard, member, finding, batch. Writes: quality (and, for the day, heard and place).
+
+Every row is a numerator (`hits`) and a denominator (`n`) of one measure, for one source, region, field and rule.
+Rows of a measure add up, so a share of any part of them is sum(hits) / sum(n); what measures there are and which
+indicator each belongs to stands in `scorecard.MEASURES`. A record that was quarantined counts against its source.
+
+The region of a record is what the entity type's `region` (SQL over `standard`) says of it, null where it says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+import duckdb
+
+from golden_records.preferences import lead, regions_in_force, voices
+from golden_records.sql import run
+from golden_records.survivorship import place_sql
+from golden_records.verification import MOST_IN_BIGINT, heard_sql
+from linkage.standardize import BLANK, trimmed
+from rules.columns import quote
+from rules.kinds import KINDS
+from rules.kinds.base import literal
+from rules.model import EntityRules, Source
+
+DOUBT = "severity in ('warn', 'error')"
+
+
+def measure(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date) -> None:
+    """Build `quality` of the entity type in the current schema, as seen on `as_of`."""
+    con.execute(f"create or replace temp table system as {system_sql(rules)}")
+    con.execute(heard_sql(con, rules), {"as_of": as_of})
+    con.execute(place_sql(rules.entity.region or "null"))
+    con.execute(f"create or replace temp table judged as {judged_sql(rules)}")
+    run(con, "quality", as_of=as_of)
+    con.execute(f"create or replace temp table given as {given_sql(rules)}")
+    for sql in (*value_sqls(rules), *check_sqls(rules)):
+        con.execute(f"insert into quality {sql}")
+    con.execute(f"create or replace temp table voiced as {voiced_sql(rules)}")
+    con.execute(f"create or replace temp table compared as {compared_sql(rules, as_of)}")
+    for sql in agreement_sqls(rules):
+        con.execute(f"insert into quality {sql}")
+    con.execute("drop table judged; drop table voiced")
+
+
+def system_sql(rules: EntityRules) -> str:
+    """SQL of the sources: cycle in days, whether it lists year by year, the voice it speaks with."""
+    spoken = voices(rules.sources)
+    told = ", ".join(
+        f"({literal(name)}, {one.cycle_days or 'null'}, {str(one.period is not None).lower()}, {literal(spoken[name])})"
+        for name, one in sorted(rules.sources.sources.items())
+    )
+    empty = "(null, null, null, null)"
+    return (
+        "select source::varchar as source, cycle_days::integer as cycle_days, periodic::boolean as periodic, "
+        f"voice::varchar as voice from (values {told or empty}) as t(source, cycle_days, periodic, voice) "
+        "where source is not null"
+    )
+
+
+def judged_sql(rules: EntityRules) -> str:
+    """SQL of `judged`: one row per current record with what was given in it and what was doubtful.
+
+    given, doubted  fields as bits, in declared order
+    siblings        records of its source (of one yearly list) in its golden record
+    speaks          false for a row of a yearly list where the golden record is in a later one
+    listed_last     whether it stands in the newest list of its source
+    newest          1 for the newest record of its source in its golden record
+    """
+    bits = _bits(rules)
+    given = " | ".join(f"case when {_given('r.' + quote(name))} then {bit} else 0 end" for name, bit in bits.items())
+    doubts = " ".join(
+        f"when {literal(name)} then case when rule in ({_codes(rules, name)}) then {bit} end"
+        for name, bit in bits.items()
+        if KINDS[rules.entity.fields[name].kind].findings
+    )
+    doubted = f"case field {doubts} end" if doubts else "0"
+    day = "case when y.periodic then r.observed_on end"
+    # Materialized, or every raw text is carried through the windows below.
+    return f"""
+with said as materialized (
+    select r.record_id, r.source, r.source_key, r.observed_on, ({given})::{_wide(rules)} as given
+    from current_record as r
+), doubt as (
+    select record_id, bit_or({doubted}) as fields
+    from finding where record_id is not null and {DOUBT} group by record_id
+), placed as (
+    select s.record_id, s.ordinal, m.g, ({rules.entity.region or "null"})::varchar as region
+    from standard as s left join member as m using (ordinal)
+)
+select r.record_id, r.source, p.ordinal, p.g, p.region, y.voice,
+       r.given, coalesce(d.fields, 0)::{_wide(rules)} as doubted,
+       count(*) over (partition by p.g, r.source, {day}) as siblings,
+       not y.periodic or r.observed_on = max(r.observed_on) over (partition by p.g, r.source) as speaks,
+       r.observed_on = max(r.observed_on) over (partition by r.source) as listed_last,
+       row_number() over (partition by p.g, r.source order by r.observed_on desc nulls last, r.source_key) as newest
+from said as r
+left join system as y using (source)
+left join placed as p using (record_id)
+left join doubt as d using (record_id)"""
+
+
+def given_sql(rules: EntityRules) -> str:
+    """SQL of `given`: per source, region and field: records, values given, values without a doubt."""
+    counts = "".join(
+        f", count(*) filter (given & {bit} <> 0) as given_{i}"
+        f", count(*) filter (given & {bit} <> 0 and doubted & {bit} = 0) as fine_{i}"
+        for i, bit in enumerate(_bits(rules).values())
+    )
+    parts = " union all ".join(
+        f"select source, region, {literal(name)} as field, records, given_{i} as given, fine_{i} as fine from counted"
+        for i, name in enumerate(rules.entity.fields)
+    )
+    return (
+        f"with counted as materialized (select source, region, count(*) as records{counts} from judged "
+        f"group by source, region) {parts}"
+    )
+
+
+def value_sqls(rules: EntityRules) -> Iterator[str]:
+    """SQL of conformity (in all and by rule) and completeness."""
+    mapped = ", ".join(
+        f"({literal(name)}, {literal(field)})"
+        for name, one in sorted(rules.sources.sources.items())
+        for field in delivered(one)
+    )
+    codes = [
+        f"(f.field = {literal(name)} and f.rule in ({_codes(rules, name)}))"
+        for name in rules.entity.fields
+        if KINDS[rules.entity.fields[name].kind].findings
+    ]
+    yield (
+        "select 'conformity', 'conformity', source, region, field, null, sum(fine), sum(given) "
+        "from given where given > 0 group by source, region, field"
+    )
+    if codes:
+        yield f"""
+        select 'conformity', 'conformity_rule', b.source, b.region, b.field, b.rule, g.given - b.broken, g.given
+        from (
+            select j.source, j.region, f.field, f.rule, count(distinct f.record_id) as broken
+            from finding as f join judged as j using (record_id) where f.{DOUBT} and ({" or ".join(codes)})
+            group by j.source, j.region, f.field, f.rule
+        ) as b
+        join given as g on g.source = b.source and g.region is not distinct from b.region and g.field = b.field"""
+    if mapped:
+        yield (
+            "select 'completeness', 'completeness', source, region, field, null, sum(given), sum(records) "
+            f"from given join (values {mapped}) as m(source, field) using (source, field) "
+            "group by source, region, field"
+        )
+
+
+def delivered(source: Source) -> tuple[str, ...]:
+    """The fields that a source is expected to fill."""
+    return tuple(source.grouped.fields if source.grouped else source.columns)
+
+
+def check_sqls(rules: EntityRules) -> Iterator[str]:
+    """SQL of cross_field: records to which a check applies (its field is given, or it failed) and for which it holds.
+
+    A check over golden records applies to every record in one.
+    """
+    bits = _bits(rules)
+    told = [(one.rule, one.severity, one.field, True) for one in rules.entity.checks]
+    told += [(one.rule, one.severity, None, False) for one in rules.entity.golden_checks]
+    for rule, severity, field, alone in told:
+        if severity == "info":
+            continue
+        given = f"given & {bits[field]} <> 0" if field in bits else "true"
+        failed = f"record_id in (select record_id from finding where rule = {literal(rule)})"
+        yield (
+            f"select 'consistency', 'cross_field', source, region, {literal(field) if field else 'null'}, "
+            f"{literal(rule)}, count(*) filter (not failed), count(*) from "
+            f"(select source, region, {failed} as failed, {given if alone else 'g is not null'} as applies "
+            "from judged) where applies or failed group by source, region"
+        )
+
+
+def compared_fields(rules: EntityRules) -> list[str]:
+    """The fields whose values are compared between sources: those that verification does not leave out."""
+    return [name for name in rules.entity.fields if name not in rules.entity.verification.ignore]
+
+
+def lead_sql(rules: EntityRules, field: str, as_of: date) -> str | None:
+    """SQL over `voiced` a: the source that leads in a field where the golden record is; None where none ever does."""
+    general = lead(rules.sources, (field,), as_of)
+    cases = ""
+    for region in regions_in_force(rules.sources, (field,), as_of):
+        name = lead(rules.sources, (field,), as_of, region)
+        cases += f" when starts_with(a.place, {literal(region)}) then {literal(name) if name else 'null'}"
+    said = literal(general) if general else "null"
+    return (f"case{cases} else {said} end" if cases else said) if cases or general else None
+
+
+def voiced_sql(rules: EntityRules) -> str:
+    """SQL of `voiced`: the records of golden records that several sources have, values as hashes of their keys."""
+    keys = "".join(
+        f", case when s.{quote(name + '__key')} is not null then hash(s.{quote(name + '__key')}) end as k{i}"
+        for i, name in enumerate(compared_fields(rules))
+    )
+    return f"""
+select j.g, j.source, j.voice, j.region, j.newest, l.region as place{keys}
+from judged as j join standard as s using (ordinal) left join place as l on l.g = j.g
+where j.speaks and j.g in (
+    select g from judged where g is not null group by g having min(source) <> max(source)
+)"""
+
+
+def compared_sql(rules: EntityRules, as_of: date) -> str:
+    """SQL of `compared`: per source and region how often its values met another's and its lead's, and were the same.
+
+    A copy (`derived_from`) does not meet its original, but is measured by it where that leads.
+    """
+    counts = ""
+    for i, name in enumerate(compared_fields(rules)):
+        both, same = f"a.k{i} is not null and b.k{i} is not null", f"a.k{i} = b.k{i}"
+        other, leads = f"a.voice <> b.voice and {both}", lead_sql(rules, name, as_of)
+        counts += f", count(*) filter ({other}) as met_{i}, count(*) filter ({other} and {same}) as same_{i}"
+        led = f"b.newest = 1 and b.source = {leads} and {both}" if leads else "false"
+        counts += f", count(*) filter ({led}) as led_{i}, count(*) filter ({led} and {same}) as right_{i}"
+    return (
+        f"select a.source, a.region{counts} from voiced as a join voiced as b on a.g = b.g and a.source <> b.source "
+        "group by a.source, a.region"
+    )
+
+
+def agreement_sqls(rules: EntityRules) -> Iterator[str]:
+    """SQL of source_agreement and authority_agreement, from `compared`."""
+    for i, name in enumerate(compared_fields(rules)):
+        yield (
+            f"select 'consistency', 'source_agreement', source, region, {literal(name)}, null, same_{i}, met_{i} "
+            f"from compared where met_{i} > 0"
+        )
+        yield (
+            f"select 'accuracy', 'authority_agreement', source, region, {literal(name)}, null, right_{i}, led_{i} "
+            f"from compared where led_{i} > 0"
+        )
+
+
+def _wide(rules: EntityRules) -> str:
+    """The integer that has a bit for every field."""
+    return "bigint" if len(rules.entity.fields) <= MOST_IN_BIGINT else "hugeint"
+
+
+def _bits(rules: EntityRules) -> dict[str, str]:
+    """SQL of the bit of every field."""
+    return {name: f"{1 << i}::{_wide(rules)}" for i, name in enumerate(rules.entity.fields)}
+
+
+def _given(column: str) -> str:
+    """SQL: whether a cell has a text in it. Most do from the first character on, and trimming is slow."""
+    return f"unicode({column}) not in ({', '.join(str(ord(c)) for c in BLANK[1:-1])}) or {trimmed(column)} is not null"
+
+
+def _codes(rules: EntityRules, field: str) -> str:
+    return ", ".join(literal(code) for code in KINDS[rules.entity.fields[field].kind].findings)

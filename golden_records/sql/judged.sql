@@ -1,0 +1,3 @@
+-- provenance: what was judged takes its place.
+drop table provenance;
+alter table judged rename to provenance;
