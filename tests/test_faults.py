@@ -25,6 +25,7 @@ from tests.deliveries import (
     FIRST_DAY,
     SECOND,
     SECOND_DAY,
+    SOURCES,
     content,
     deliver,
     first_release,
@@ -356,7 +357,7 @@ def _parquet(text: str, path: Path) -> bytes:
         (
             "tax_office_2023.csv",
             FIRST["civil_registry_20231201.csv"],
-            "tax_office_2023.csv: belongs to no registered source; name one with --source (civil_registry, ",
+            "tax_office_2023.csv: belongs to no registered source; name one with --source (assistance_household, ",
         ),
         ("civil_registry_5.doc", "x", "civil_registry_5.doc: unknown ending '.doc'; expected one of .csv, "),
         ("civil_registry_6.xlsx", "no sheet", "civil_registry_6.xlsx: not a readable XLSX file"),
@@ -399,7 +400,7 @@ def test_a_source_that_is_not_registered_is_refused(empty: Path, tmp_path: Path)
     (path := tmp_path / "people.csv").write_text(FIRST["civil_registry_20231201.csv"], "utf-8")
     done = invoke("load", path, "--source", "tax_office", "--workspace", empty)
     assert done.exit_code == 3
-    assert "people.csv: 'tax_office' is no registered source (known: civil_registry, " in done.stderr
+    assert "people.csv: 'tax_office' is no registered source (known: assistance_household, " in done.stderr
 
 
 def test_one_refused_file_does_not_hold_up_the_others(tmp_path: Path) -> None:
@@ -412,8 +413,8 @@ def test_one_refused_file_does_not_hold_up_the_others(tmp_path: Path) -> None:
     assert sum(one["files"] for one in found["sources"]) == 4
     assert [line.removeprefix("error ") for line in done.stderr.splitlines() if ".csv" in line] == [
         "civil_registry_20240101.csv: no rows below the heading; nothing was loaded",
-        "notes.csv: belongs to no registered source; name one with --source (civil_registry, disability, "
-        "elderly_care, marriage, social_assistance, stat_divisions), or register it in sources.toml",
+        "notes.csv: belongs to no registered source; name one with --source ("
+        f"{', '.join(SOURCES)}), or register it in sources.toml",
     ]
     refused = [one["detail"] for one in said("audit", "list", "--workspace", ws) if one["action"] == "load refused"]
     assert [one["file"] for one in refused] == ["civil_registry_20240101.csv", "notes.csv"]
