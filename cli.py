@@ -1278,7 +1278,10 @@ def _disk(root: Path, needed: int) -> None:
 def _disk_full(error: Exception) -> bool:
     if isinstance(error, sqlite3.OperationalError):
         return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error)
+    told = ("No space left on device", "File too large", "Disk quota exceeded")
+    return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(
+        text in str(error) for text in told
+    )
 
 
 def _unmasked(ws: Workspace, reason: str | None, action: str, detail: dict[str, Any]) -> None:

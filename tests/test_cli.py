@@ -347,6 +347,8 @@ REPORTS = [
     "backup {folder}/kept.tar",
     "audit verify",
     "audit list",
+    f"related {P1}",
+    "findings person",
 ]
 
 

@@ -29,7 +29,7 @@ class Told:
 def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     """Three releases of six ships.
 
-    ship 0  registry r0 and harbour h0; the owner changes in the second delivery
+    ship 0  registry r0 and harbour h0; in the second list another owner (the harbour leads) and another day of building
     ship 1  registry r1, in the second release merged with ship 2 by a steward
     ship 2  registry r2
     ship 3  registry r3 and harbour h3, split by a steward in the second release
@@ -53,7 +53,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     yard.release(FIRST)
     first = yard.ids()
     later = [*ships[1:4], {"id": "r5", "mark": "MK-5", "name": "东风五"}]
-    yard.deliver("registry", "2024-06-30", ships[0] | {"owner": "丙"}, *later)
+    yard.deliver("registry", "2024-06-30", ships[0] | {"owner": "丙", "built": "1999-05-05"}, *later)
     yard.say("same", ("registry", "r1"), ("registry", "r2"))
     yard.say("different", ("registry", "r3"), ("harbour", "h3"))
     yard.release(SECOND)

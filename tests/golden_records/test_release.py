@@ -24,6 +24,7 @@ from golden_records import export as exports
 from golden_records.manifest import Manifest, current_release, file_sha256, read_manifest, releases_of, software_version
 from golden_records.plan import Plan, next_release, read_plan
 from golden_records.release import clear_unpublished, rollback, write_release
+from golden_records.sql import run
 from linkage.audit_trail import AuditTrail
 from linkage.workspace import Workspace
 from rules.errors import NotFoundError, RefusedError
@@ -131,6 +132,7 @@ BAD_ROWS = {
         "insert into redirect select golden_id, 'merged', [golden_id], 1 from golden limit 1",
     ],
     "redirects.sql": ["insert into redirect values ('S070000000009X', 'merged', ['S070000000008Y'], 1)"],
+    "relations.sql": ["insert into relation values ('S070000000009X', 'tows', 'S0700000000015', null, null, 'a', 'b')"],
     "unplaced.sql": [
         "delete from member where ordinal = 0",
         "insert into member from member limit 1",
@@ -172,6 +174,7 @@ def good() -> duckdb.DuckDBPyConnection:
     """The tables of two ships, one of them with two records of the registry, in which nothing is wrong."""
     rows = [record("registry", "1", name="甲"), record("registry", "2", name="甲"), record("harbour", "3", ship="2")]
     con = survived(ship(SHIP), rows)
+    run(con, "relations")
     con.execute("create table redirect (golden_id varchar, kind varchar, successors varchar[], since_release integer)")
     con.execute("create temp table same_decision (ordinal bigint)")
     con.execute(

@@ -290,7 +290,7 @@ def test_a_stewards_choice_is_the_current_value_and_leaves_the_past_alone() -> N
     ]
     assert values(rows, "owner", decided=[(("insurer", "3"), "owner")]) == [
         ("丙", "insurer", "3", "recency"),
-        ("甲", "registry", "1", "recency"),
+        ("甲", "registry", "1", "authority"),
         ("丙", "insurer", "3", "steward_decision"),
     ]
 
@@ -307,14 +307,14 @@ def test_a_field_without_history_keeps_the_current_value_alone() -> None:
 
 def test_agreement_within_a_period_is_about_its_own_days() -> None:
     rows = [
-        record("registry", "1", "2020-01-01", owner="甲"),
+        record("broker", "1", "2020-01-01", owner="甲"),
         record("insurer", "2", "2020-01-01", owner="甲"),
         record("registry", "3", "2021-01-01", owner="乙"),
     ]
     found = chosen(rows).execute(
         "select value, agree, differ from provenance where field = 'owner' order by valid_from"
     )
-    assert found.fetchall() == [("甲", ["insurer"], []), ("乙", [], [])]
+    assert found.fetchall() == [("甲", ["broker"], []), ("乙", [], ["broker", "insurer"])]
 
 
 # ── lifespan ────────────────────────────────────────────────────────────────────────────────────────
