@@ -219,9 +219,10 @@ def authority(
     rows = []
     for one in found:
         lead = one["lead"] or {}
-        said = (one["regions"], lead.get("source", "nobody"), lead.get("owner"), [o["source"] for o in one["order"]])
-        said += (one["since"], one["until"], one["basis"])
-        said += tuple(lead.get(name) for name in ("provenance_class", "capture", "cycle_days"))
+        behind = [follower["source"] for follower in one["order"]]
+        said = [one["regions"], lead.get("source", "nobody"), lead.get("owner"), behind]
+        said += [one["since"], one["until"], one["basis"]]
+        said += [lead.get(name) for name in ("provenance_class", "capture", "cycle_days")]
         rows.append([f"{one['title']['zh']} {one['field']}", *(_cell(part) for part in said)])
     _table(f"authority over {entity} on {_day(at)}", names, rows)
 

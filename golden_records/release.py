@@ -127,9 +127,17 @@ def publish(
         landed=tuple(file for name, _ in entities for file in _landed(con, name)),
     )
     write_release(ws, plan.release, [name for name, _ in entities], fill)
-    with reporter.step("tickets"):
-        TicketStore(decisions).refresh(ws, rules)
+    _refresh_tickets(ws, rules, decisions, reporter)
     return plan.release
+
+
+def _refresh_tickets(ws: Workspace, rules: Rules, decisions: DecisionStore, reporter: Reporter) -> None:
+    """Take in the differences of what was published; where that fails the release stands, and the next time does it."""
+    try:
+        with reporter.step("tickets"):
+            TicketStore(decisions).refresh(ws, rules)
+    except (OSError, sqlite3.Error, duckdb.Error) as error:
+        reporter.note(f"the release is published, its tickets are not ({error}); 'shuyuan tickets list' catches up")
 
 
 def write_release(ws: Workspace, release: int, entities: Sequence[str], fill: Fill) -> None:

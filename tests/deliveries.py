@@ -39,8 +39,6 @@ from rules.model import Rules
 
 _RULES: dict[Path, tuple[tuple[tuple[str, int, int], ...], Rules]] = {}
 ROOT = Path(__file__).resolve().parent.parent
-ENTITIES = list(load_rules(SHIPPED).entities)
-SOURCES = sorted(name for one in load_rules(SHIPPED).entities.values() for name in one.sources.sources)
 FIRST_DAY, SECOND_DAY = "2024-01-31", "2025-01-31"
 CIVIL = "人员编号,姓名,曾用名,性别,出生日期,公民身份号码,联系电话,户籍地区划,户籍地址,变更日期,操作\n"
 DIED = CIVIL.replace("变更日期", "人员状态,状态日期,变更日期")

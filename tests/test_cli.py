@@ -347,8 +347,6 @@ REPORTS = [
     "backup {folder}/kept.tar",
     "audit verify",
     "audit list",
-    f"related {P1}",
-    "findings person",
 ]
 
 

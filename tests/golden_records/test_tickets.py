@@ -199,6 +199,21 @@ def test_a_release_whose_run_died_before_its_tickets_were_opened_is_taken_in_by_
     assert broken.store.tickets() == whole.store.tickets()
 
 
+def test_where_the_tickets_cannot_be_opened_the_release_stands_all_the_same(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = office.copy(tmp_path)
+    office.yard.deliver("harbour", "2024-03-01", _ship("h", 0, "海鸥"))
+
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TicketStore, "refresh", fail)
+        assert office.yard.release(SECOND) == 2
+    assert [one["state"] for one in _said(office, "list")] == ["closed", "open"], "the next command catches up"
+
+
 def test_a_correction_that_is_undone_is_asked_anew_and_an_upheld_value_is_not(office: Office, tmp_path: Path) -> None:
     office = office.copy(tmp_path)
     office.answer(FIRST, h0=("已更正", "海鸥", ""), h1=(UPHELD, "", "证书"))
@@ -332,6 +347,18 @@ def test_a_workspace_may_have_its_own_holidays(tmp_path: Path) -> None:
         "reference/holidays.csv: line 3: kind 'feast': expected holiday or workday",
         "reference/holidays.csv: line 5: 2026-11-29 stands there twice",
     ]
+
+
+def test_wrong_holidays_are_a_problem_of_the_rules(office: Office, tmp_path: Path) -> None:
+    folder = office.copy(tmp_path).yard.ws.rules_folder
+    (folder / "reference").mkdir()
+    before = load_rules(folder).sha256
+    path = folder / "reference" / "holidays.csv"
+    path.write_text("date,kind\n2026-11-24,holiday\n", "utf-8")
+    assert load_rules(folder).sha256 == before, "no release is a function of holidays"
+    path.write_text("day,kind\n", "utf-8")
+    with pytest.raises(RulesError, match="line 1: needs the columns date and kind"):
+        load_rules(folder)
 
 
 def test_the_shipped_holidays_are_those_of_the_law_and_of_the_notices() -> None:
