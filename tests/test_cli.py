@@ -335,6 +335,8 @@ REPORTS = [
     f"show {P1}",
     "find -e person --field citizen_id --value 880101198503120023",
     "changes",
+    "authority person --at 2025-01-31",
+    "trust person",
     "forms",
     f"known {P1} --form old_age_allowance",
     "watch",

@@ -148,7 +148,9 @@ def test_the_first_plan_creates_an_id_for_every_cluster(journey: Journey) -> Non
 def test_every_value_names_the_record_it_was_taken_from(journey: Journey) -> None:
     shown = said("show", P1, "--release", 1, "--workspace", journey.ws)
     registry = {"source": "civil_registry", "source_key": "C01"}
-    unanimous = {**registry, "rule": "unanimous", "agree": ["marriage", "social_assistance"], "differ": []}
+    backed = {"rule": "unanimous", "agree": ["marriage", "social_assistance"], "differ": []}
+    unanimous = {**registry, **backed, "state": "confirmed", "losers": []}
+    other = {"source": "social_assistance", "source_key": "S01", "said": "154****0021", "observed_on": "2023-03-01"}
     assert {name: shown["fields"][name] for name in ("name", "sex", "birth_date", "citizen_id", "phone")} == {
         "name": {"value": "沈**", **unanimous},
         "sex": {"value": "2", **unanimous},
@@ -160,6 +162,8 @@ def test_every_value_names_the_record_it_was_taken_from(journey: Journey) -> Non
             "rule": "authority",
             "agree": ["marriage"],
             "differ": ["social_assistance"],
+            "state": "disputed",
+            "losers": [other],
         },
     }
     assert {name: part for name, part in shown.items() if name != "fields"} == {
@@ -295,6 +299,10 @@ def test_a_new_version_of_a_row_changes_a_value(journey: Journey) -> None:
         "rule": "authority",
         "agree": [],
         "differ": ["marriage", "social_assistance"],
+        "state": "disputed",
+        "losers": [
+            {"source": "social_assistance", "source_key": "S01", "said": "15400000021", "observed_on": "2023-03-01"}
+        ],
     }
     assert [(item["event"], item["release"]) for item in after["history"]] == [("created", 1), ("changed", 2)]
 
@@ -339,6 +347,10 @@ def test_a_decision_that_two_are_the_same_merges_them_and_the_old_id_answers_wit
         "rule": "authority",
         "agree": [],
         "differ": ["social_assistance"],
+        "state": "disputed",
+        "losers": [
+            {"source": "social_assistance", "source_key": "S04", "said": "1951-02-11", "observed_on": "2023-03-01"}
+        ],
     }
     assert shown == _show(journey, P4) | {"redirected_from": P7}
 

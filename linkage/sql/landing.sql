@@ -21,7 +21,7 @@ create table if not exists finding (
 -- quarantine: a record that counts and a check of severity `error` that keeps it out of `standard`.
 create table if not exists quarantine (record_id bigint, rule varchar);
 
--- version: every state of a source key that a delivery showed: from its day until that of the next one or, in
+-- version: every state of a source key that deliveries showed, once: from its day until that of the next one or, in
 -- snapshots, until one lacks the key.
 create or replace view version as
 with listing as (
@@ -40,10 +40,12 @@ with listing as (
   from shown
   window following as (partition by source, source_key order by day, since, row_hash)
 )
-select record_id, source, source_key, since,
-       least(case when next_since > since then next_since else next_seen end, next_day) as until
-from placed
-where op = 'upsert' and record_id is not null;
+select record_id, source, source_key, since, case when count(*) = count(until) then max(until) end as until
+from (
+  select *, least(case when next_since > since then next_since else next_seen end, next_day) as until from placed
+)
+where op = 'upsert' and record_id is not null
+group by record_id, source, source_key, since;
 
 -- current_record: the version of each source key that counts now. A snapshot holds everything, so a key that
 -- the latest one lacks is withdrawn (one that it holds in a rejected row keeps the version of before); a delta

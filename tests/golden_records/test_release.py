@@ -161,6 +161,10 @@ BAD_ROWS = {
         "delete from member where ordinal = 0",
         "delete from current_record where source_key = '1'",
     ],
+    "quarantine.sql": [
+        "insert into quarantine select record_id, 'nameless' from standard limit 1",
+        "delete from member where ordinal = 0",
+    ],
     "duplicate_free.sql": ["update standard set dup_group = 'registry' where source_key in ('1', '2')"],
 }
 
