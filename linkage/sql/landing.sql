@@ -18,7 +18,7 @@ create table if not exists finding (
   record_id bigint, batch_id integer, line bigint, field varchar, rule varchar, severity varchar, detail varchar
 );
 
--- version: every state of a source key that a delivery showed: from its day until the next one speaks or, in
+-- version: every state of a source key that deliveries showed, once: from its day until that of the next one or, in
 -- snapshots, until one lacks the key.
 create or replace view version as
 with listing as (
@@ -33,11 +33,16 @@ with listing as (
   left join record as r on r.record_id = o.record_id
   left join listing as s on b.delivery = 'snapshot' and s.source = o.source and s.day = b.observed_on
 ), placed as (
-  select *, lead(day) over (partition by source, source_key order by day, since, row_hash) as next_seen from shown
+  select *, lead(day) over following as next_seen, lead(since) over following as next_since
+  from shown
+  window following as (partition by source, source_key order by day, since, row_hash)
 )
-select record_id, source, source_key, since, least(next_seen, next_day) as until
-from placed
-where op = 'upsert' and record_id is not null;
+select record_id, source, source_key, since, case when count(*) = count(until) then max(until) end as until
+from (
+  select *, least(case when next_since > since then next_since else next_seen end, next_day) as until from placed
+)
+where op = 'upsert' and record_id is not null
+group by record_id, source, source_key, since;
 
 -- current_record: the version of each source key that counts now. A snapshot holds everything, so a key that
 -- the latest one lacks is withdrawn (one that it holds in a rejected row keeps the version of before); a delta
