@@ -148,6 +148,15 @@ def test_a_relation_holds_from_the_day_it_is_said_until_the_day_it_is_not(port: 
     assert port.relations("master") == [("h1", "r1", "2024-02-01", "2024-04-01"), ("h1", "r3", "2024-04-01", None)]
 
 
+def test_a_row_of_a_list_speaks_from_its_own_day_not_from_that_of_the_list(port: Port) -> None:
+    port.deliver("sailor", "registry", "2024-01-01", *sailors("1", "2"))
+    port.deliver("crew", "harbour", "2024-02-01", {"id": "h1", "day": "2024-01-10", "master": "r1", "hands": "r1;r2"})
+    port.deliver("crew", "harbour", "2024-05-01", {"id": "h1", "day": "2024-01-10", "master": "r1", "hands": "r1;r2"})
+    port.deliver("crew", "harbour", "2024-08-01", {"id": "h1", "day": "2024-06-05", "master": "r2", "hands": "r1;r2"})
+    port.release()
+    assert port.relations("master") == [("h1", "r1", "2024-01-10", "2024-06-05"), ("h1", "r2", "2024-06-05", None)]
+
+
 def test_the_batches_of_delivery_make_no_difference_to_relations(tmp_path: Path) -> None:
     told = []
     for name, often in (("once", False), ("often", True)):
