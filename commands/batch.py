@@ -1,0 +1,232 @@
+"""One batch, from delivered files to a published release, and back."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import sys
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from commands.printing import Bars, agreed, as_cell, as_number, err, out, plain, print_json, print_table, say
+from commands.shared import HERE, AsJson, AsOf, Batch, Place, check_disk, day_of, open_batch
+from golden_records import release as releases
+from golden_records.plan import Plan, plan, read_plan
+from linkage import ingest
+from linkage import link as links
+from linkage.train import train as train_weights
+from linkage.workspace import Workspace, use_entity
+from rules.errors import InputError, RefusedError
+
+app = typer.Typer()
+
+
+@app.command()
+def load(
+    paths: Annotated[list[Path], typer.Argument(help="Files, or folders of files.")],
+    workspace: Place = HERE,
+    source: Annotated[str | None, typer.Option(help="The source; default: by the file's name.")] = None,
+    entity: Annotated[
+        str | None, typer.Option("--entity", "-e", help="Its entity type, where several have it.")
+    ] = None,
+    observed_on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day it speaks of.")] = None,
+    rejects: Annotated[Path | None, typer.Option(help="Write the rejected rows to this CSV file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Land files and take in their rows. Nothing is lost: what is rejected is kept with its line and reason."""
+    files = _files(paths)
+    reports, refused = [], []
+    with open_batch(workspace, "load") as batch:
+        check_disk(workspace, sum(ingest.disk_needed(path) for path in files if path.is_file()))
+        with Bars().step("load", len(files)) as advance:
+            for path in files:
+                try:
+                    reports.append(_load(batch, path, entity, source, observed_on.date() if observed_on else None))
+                except InputError as error:
+                    refused.append({"file": path.name, "reason": str(error)})
+                    batch.trail.append("load refused", refused[-1])
+                advance(1)
+        if rejects is not None:
+            _write_rejects(batch, rejects, reports)
+    document = {"loaded": [dataclasses.asdict(report) for report in reports], "refused": refused}
+    if as_json:
+        print_json(document)
+    elif reports:
+        names = ("file", "entity", "source", "read", "new", "unchanged", "deleted", "rejected", "withdrawn")
+        said = [[as_cell(getattr(report, name)) for name in names] for report in reports]
+        print_table(
+            "loaded",
+            names,
+            [[*row[:3], "already loaded"] if r.already else row for row, r in zip(said, reports, strict=True)],
+        )
+    if refused:
+        raise InputError("\n".join(one["reason"] for one in refused))
+
+
+@app.command()
+def train(
+    entity: Annotated[str, typer.Argument(help="The entity type.")],
+    workspace: Place = HERE,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate the weights of an entity type from the loaded records and freeze value frequencies."""
+    with open_batch(workspace, "train") as batch:
+        ingest.reload_landed(batch.con, batch.ws, batch.rules)
+        one = links.chosen(batch.con, batch.rules, [entity])[0]
+        use_entity(batch.con, one.name)
+        bars = Bars()
+        with bars.step(f"{entity}: standardize", con=batch.con):
+            links.prepare(batch.con, batch.rules, one, day_of(as_of))
+        report = train_weights(batch.con, one, bars)
+        batch.trail.append("train", {"entity": entity, "records": report.records})
+    document = {
+        "entity": entity,
+        "records": report.records,
+        "levels": [dataclasses.asdict(level) for level in report.levels],
+    }
+    if as_json:
+        return print_json(document)
+    rows = [
+        [one.comparison, one.label, f"{one.m:.6g}", f"{one.u:.6g}", "" if one.observed else "default"]
+        for one in report.levels
+    ]
+    print_table(f"{entity}: weights from {report.records:,} records", ("comparison", "level", "m", "u", ""), rows)
+
+
+@app.command()
+def link(
+    entities: Annotated[list[str] | None, typer.Argument(help="Entity types; default: all that have records.")] = None,
+    workspace: Place = HERE,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Decide which records are the same entity, from landed files to clusters."""
+    with open_batch(workspace, "link") as batch:
+        ingest.reload_landed(batch.con, batch.ws, batch.rules)
+        chosen = links.chosen(batch.con, batch.rules, entities or ())
+        check_disk(workspace, links.disk_needed(batch.con, chosen))
+        reports = links.link(
+            batch.con, batch.ws, batch.rules, batch.decisions, day_of(as_of), Bars(), [one.name for one in chosen]
+        )
+    if as_json:
+        return print_json([dataclasses.asdict(report) for report in reports])
+    names = ("records", "quarantined", "findings", "candidate_pairs", "accepted", "waiting", "refused", "clusters")
+    rows = [[report.entity, *(as_number(getattr(report, name)) for name in names)] for report in reports]
+    print_table("linked", ("entity", *names), rows)
+
+
+@app.command("plan")
+def plan_command(workspace: Place = HERE, as_json: AsJson = False) -> None:
+    """Work out what the next release would change."""
+    with open_batch(workspace, "plan") as batch:
+        found = plan(batch.con, batch.ws, batch.rules, batch.decisions, Bars())
+    if as_json:
+        return print_json(found.as_dict())
+    _show_plan(found)
+
+
+@app.command()
+def publish(
+    workspace: Place = HERE,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    force: Annotated[str | None, typer.Option(metavar="REASON", help="Publish although a limit is exceeded.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Audit and publish what was planned, as the next release."""
+    with open_batch(workspace, "publish") as batch:
+        found = read_plan(batch.con)
+        if not yes:
+            _show_plan(found, err)
+            if not sys.stdin.isatty():
+                raise RefusedError("publish asks before it publishes; say --yes where nobody can answer")
+            if not agreed(f"Publish release {found.release}?"):
+                raise RefusedError("you said no; nothing was published")
+        number = releases.publish(batch.con, batch.ws, batch.rules, batch.decisions, found, Bars(), force)
+    say(
+        as_json,
+        {"release": number, "path": str(workspace / "releases" / str(number))},
+        [f"release {number} is published."],
+    )
+
+
+@app.command()
+def rollback(
+    release: Annotated[int, typer.Argument(help="The release whose content comes back.")],
+    workspace: Place = HERE,
+    as_of: AsOf = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Publish the content of an earlier release as a new one."""
+    ws = Workspace.open(workspace)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise RefusedError("rollback asks before it publishes; say --yes where nobody can answer")
+        if not agreed(f"Publish the content of release {release} again?"):
+            raise RefusedError("you said no; nothing was published")
+    with ws.lock("rollback"):
+        number = releases.rollback(ws, release, day_of(as_of))
+    say(
+        as_json,
+        {"release": number, "rollback_of": release},
+        [f"release {number} has the content of release {release}."],
+    )
+
+
+def _files(paths: list[Path]) -> list[Path]:
+    """The files named, and those inside the folders named, in the order of their names."""
+    found = []
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder")
+        inside = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        found += inside if path.is_dir() else [path]
+    if not found:
+        raise InputError(f"no files in {', '.join(str(path) for path in paths)}")
+    return found
+
+
+def _load(batch: Batch, path: Path, entity: str | None, source: str | None, day: date | None) -> ingest.LoadReport:
+    if source is None:
+        entity, source = ingest.match_source(batch.rules, path)
+    owners = [one for one in batch.rules.entities.values() if source in one.sources.sources]
+    owners = [one for one in owners if entity in (None, one.name)]
+    if not owners:
+        known = sorted(name for one in batch.rules.entities.values() for name in one.sources.sources)
+        raise InputError(
+            f"{path.name}: {source!r} is no registered source (known: {', '.join(known)}); see sources.toml"
+        )
+    if len(owners) > 1:
+        raise InputError(f"{path.name}: several entity types have a source {source!r}; name one with --entity")
+    return ingest.load_file(batch.con, batch.ws, owners[0], source, path, day)
+
+
+def _write_rejects(batch: Batch, target: Path, reports: list[ingest.LoadReport]) -> None:
+    with target.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("file", "line", "reason", "row"))
+        for report in reports:
+            use_entity(batch.con, report.entity)
+            writer.writerows(ingest.rejects(batch.con, report.batch_id))
+    target.chmod(0o600)
+    batch.trail.append("export rejects", {"file": target.name})
+
+
+def _show_plan(found: Plan, console: Console = out) -> None:
+    kinds = sorted({kind for one in found.entities.values() for kind in one.events})
+    rows = [
+        [n, as_number(e.golden), *(as_number(e.events.get(k, 0)) for k in kinds)] for n, e in found.entities.items()
+    ]
+    print_table(f"plan of release {found.release} as of {found.as_of}", ("entity", "golden", *kinds), rows, console)
+    for name, one in found.entities.items():
+        for rule, records in one.findings.items():
+            if records:
+                hint = f"see 'shuyuan findings {name} --rule {rule}'"
+                console.print(plain(f"{name}: {rule} in {records:,} records; {hint}"))
+    for sentence in found.exceeded:
+        console.print(f"[red]limit[/red] {plain(sentence)}")

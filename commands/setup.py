@@ -1,0 +1,133 @@
+"""Setting up: make a workspace, try it on made-up people, check the rules and read the authority matrix."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands.printing import Bars, as_cell, as_number, err, out, plain, print_json, print_table, say
+from commands.shared import HERE, AsJson, AsOf, EntityName, Place, day_of, entity_of
+from demo import journey
+from golden_records import authority as authorities
+from golden_records import watch as watches
+from linkage.audit_trail import AuditTrail
+from linkage.cases import run_cases
+from linkage.workspace import Workspace
+from rules.checks import warnings
+from rules.errors import RulesError
+from rules.loader import SHIPPED, load_rules
+
+app = typer.Typer()
+rules_app = typer.Typer(no_args_is_help=True, help="Check the rules.")
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    node: Annotated[str, typer.Option(help="Two digits: who issues the ids (00 = the ministry).")] = "00",
+    rules: Annotated[Path | None, typer.Option(help="A rules folder; default: the shipped rules.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a workspace."""
+    ws = Workspace.create(folder, node, rules)
+    known = ws.load_rules()
+    AuditTrail(ws.decisions).append("init", {"node": node, "rules": known.sha256})
+    document = {"workspace": str(folder), "node": node, "entities": list(known.entities)}
+    say(as_json, document, [f"{folder} is a workspace of node {node} for {', '.join(known.entities)}."])
+
+
+@app.command()
+def demo(
+    workspace: Place = Path("demo-workspace"),
+    size: Annotated[int, typer.Option(min=100, help="Person records to generate.")] = 20_000,
+    seed: int = 1,
+    without: Annotated[list[str] | None, typer.Option(help="An error kind to leave out; may be repeated.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Generate a made-up population with known truth and take it all the way to a release."""
+    ws = Workspace.create(workspace)
+    done = journey.run(ws, size, seed, Bars(), without or ())
+    if as_json:
+        return print_json(done)
+    columns = ("records", "findings", "candidate_pairs", "golden", "merged", "waiting", "precision", "recall")
+    rows = [[name, *(as_number(one[c]) for c in columns)] for name, one in done["entities"].items()]
+    print_table(f"release {done['release']}", ("entity", *columns), rows)
+    for name, one in done["entities"].items():
+        if one["by_error"]:
+            told = [
+                [kind, *(as_number(said[n]) for n in ("records", "recall", "true_values"))]
+                for kind, said in one["by_error"].items()
+            ]
+            print_table(f"{name}, by kind of error", ("error", "records", "recall", "true golden values"), told)
+        if one["true_values"] is not None:
+            out.print(f"{name}: {one['true_values']:.2%} of the golden records have only true values.")
+    told = [
+        [kind, *(as_number(said[n]) for n in ("published", "precision", "expected", "recall"))]
+        for kind, said in done["relations"]["by_type"].items()
+    ]
+    print_table("relations", ("type", "published", "precision", "in the truth", "recall"), told)
+    states = ", ".join(f"{name} {said['share']:.2%}" for name, said in done["states"]["by_entity"].items())
+    out.print(f"right states: {states}")
+    example = done["example"]
+    program = "shuyuan" if shutil.which("shuyuan") else sys.argv[0]
+    key = f"--entity {example['entity']} --source {example['source']} --key {example['source_key']}"
+    out.print("\nLook further:")
+    for command in (f"show {example['golden_id']}", f"related {example['golden_id']} --depth 2", f"find {key}"):
+        out.print(f"  {program} {command} --workspace {workspace}")
+    out.print(f"\nDelivered files and truth: {done['files']}\nRelease: {ws.releases / 'current'}")
+
+
+@rules_app.command("check")
+def rules_check(
+    workspace: Place = HERE,
+    rules: Annotated[Path | None, typer.Option(help="A rules folder; default: the workspace's.")] = None,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """List every problem of the rules, and every case that does not come out as expected."""
+    folder = rules or (workspace / "rules" if (workspace / "shuyuan.toml").exists() else SHIPPED)
+    known = load_rules(folder)
+    if wrong := watches.problems(known):
+        raise RulesError(wrong)
+    for doubt in warnings(known):
+        err.print(f"note: {plain(str(doubt))}")
+    failed, count = [], 0
+    for one in known.entities.values():
+        if one.weights is not None and one.cases:
+            with Bars().step(f"{one.name}: {len(one.cases)} cases"):
+                results = run_cases(one, folder, day_of(as_of))
+            count += len(results)
+            failed += [f"{one.name}/cases.toml: {result}" for result in results if not result.passed]
+    document = {"rules": str(folder), "sha256": known.sha256, "entities": list(known.entities), "cases": count}
+    lines = [f"{folder}: {', '.join(known.entities)}; {count} cases, {len(failed)} not as expected", *failed]
+    say(as_json, document | {"failed": failed}, lines)
+    if failed:
+        raise typer.Exit(2)
+
+
+@app.command()
+def authority(
+    entity: EntityName,
+    workspace: Place = HERE,
+    at: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="A day; default: today.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the authority matrix in force: who leads for each attribute, who follows, on what ground."""
+    found = authorities.matrix(entity_of(Workspace.open(workspace).load_rules(), entity), day_of(at))
+    if as_json:
+        return print_json({"entity": entity, "at": day_of(at).isoformat(), "matrix": found})
+    names = ("field", "regions", "lead", "owner", "then", "since", "until", "basis", "came", "capture", "cycle days")
+    rows = []
+    for one in found:
+        lead = one["lead"] or {}
+        behind = [follower["source"] for follower in one["order"]]
+        said = [one["regions"], lead.get("source", "nobody"), lead.get("owner"), behind]
+        said += [one["since"], one["until"], one["basis"]]
+        said += [lead.get(name) for name in ("provenance_class", "capture", "cycle_days")]
+        rows.append([f"{one['title']['zh']} {one['field']}", *(as_cell(part) for part in said)])
+    print_table(f"authority over {entity} on {day_of(at)}", names, rows)
