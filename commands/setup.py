@@ -94,8 +94,9 @@ def rules_check(
     known = load_rules(folder)
     if wrong := watches.problems(known):
         raise RulesError(wrong)
-    for doubt in warnings(known):
-        err.print(f"note: {plain(str(doubt))}")
+    notes = [str(doubt) for doubt in warnings(known)]
+    for note in notes:
+        err.print(f"note: {plain(note)}")
     failed, count = [], 0
     for one in known.entities.values():
         if one.weights is not None and one.cases:
@@ -105,7 +106,7 @@ def rules_check(
             failed += [f"{one.name}/cases.toml: {result}" for result in results if not result.passed]
     document = {"rules": str(folder), "sha256": known.sha256, "entities": list(known.entities), "cases": count}
     lines = [f"{folder}: {', '.join(known.entities)}; {count} cases, {len(failed)} not as expected", *failed]
-    say(as_json, document | {"failed": failed}, lines)
+    say(as_json, document | {"notes": notes, "failed": failed}, lines)
     if failed:
         raise typer.Exit(2)
 

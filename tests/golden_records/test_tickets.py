@@ -16,6 +16,7 @@ from typing import Any
 
 import fastexcel
 import pytest
+import xlsxwriter
 from typer.testing import CliRunner
 
 from cli import app
@@ -595,6 +596,20 @@ def test_what_a_spreadsheet_did_to_a_sheet_is_found(
     path = _edited(sheet, tmp_path / "back.xlsx", {"I2": "已更正", **edits}, also)
     with pytest.raises(InputError, match=f"back.xlsx {re.escape(message)}"):
         office.take(path)
+    assert office.yard.decisions.entries() == []
+
+
+def test_a_workbook_with_another_sheet_in_front_is_refused(office: Office, tmp_path: Path) -> None:
+    rules = office.yard.ws.load_rules().entities["ship"]
+    with xlsxwriter.Workbook(str(tmp_path / "back.xlsx")) as book:
+        book.add_worksheet("说明").write_row(0, 0, ("填写说明", "联系人"))
+        sheet = book.add_worksheet("校核")
+        for line, row in enumerate([COLUMNS, *(return_sheets.sheet_row(rules, t) for t in office.store.tickets())]):
+            sheet.write_row(line, 0, row)
+    message = "back.xlsx A1: '填写说明' heads the first column: this is no return sheet"
+    for partial in (False, True):
+        with pytest.raises(InputError, match=re.escape(message)):
+            office.take(tmp_path / "back.xlsx", partial=partial)
     assert office.yard.decisions.entries() == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -253,7 +254,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("batches")
 
 
-@settings(max_examples=4, deadline=None, derandomize=True)
+@settings(max_examples=10, deadline=None, derandomize=True)
 @given(any_records, st.randoms(use_true_random=False))
 def test_neither_the_order_of_loading_nor_the_cut_into_batches_moves_a_state(
     place: Path, records: list[Row], rng: Any
@@ -558,6 +559,32 @@ def test_overlaps_in_the_matrix_are_told_region_by_region() -> None:
     assert doubts(row(), row(regions=["33"]), row(regions=["3301"])) == []
     assert doubts(row(), row(regions=["33", "35"]), row(regions=["35"])) == [said.replace(".1", ".2") + " in 35"]
     assert doubts(row(), row(regions=["33"], until=date(2024, 1, 1)), row(regions=["33"], since=date(2024, 1, 1))) == []
+
+
+def test_the_command_notes_gaps_and_overlaps(tmp_path: Path) -> None:
+    ws = Workspace.create(tmp_path / "ws", "07", RULES)
+    path = ws.rules_folder / "ship" / "sources.toml"
+    rows = """
+[[authority]]
+fields = ["flag"]
+order = ["registry"]
+until = 2024-01-01
+
+[[authority]]
+fields = ["flag"]
+order = ["harbour"]
+since = 2023-06-01
+until = 2024-02-01
+"""
+    path.write_text(path.read_text("utf-8") + rows, "utf-8")
+    done = CliRunner().invoke(app, ["rules", "check", "--workspace", str(ws.root), "--json"])
+    assert done.exit_code == 0, done.stderr
+    notes = [note for note in json.loads(done.stdout)["notes"] if "flag" in note]
+    assert notes == [
+        "ship/sources.toml: flag: no lead source from 2024-02-01 on",
+        "ship/sources.toml: authority.3: overlaps an earlier row for flag",
+    ]
+    assert all(f"note: {note}" in done.stderr for note in notes)
 
 
 def test_regions_need_to_know_where_a_record_is() -> None:
