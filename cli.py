@@ -32,6 +32,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from demo import journey
+from demo.samples import profiles, write_samples
 from golden_records import accuracy, masking
 from golden_records import export as exports
 from golden_records import release as releases
@@ -190,6 +191,31 @@ def rules_check(
     _say(as_json, document | {"failed": failed}, lines)
     if failed:
         raise typer.Exit(2)
+
+
+@app.command()
+def sources(
+    workspace: Place = HERE,
+    rules: Annotated[Path | None, typer.Option(help="A rules folder; default: the workspace's.")] = None,
+    samples: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write a sample file of each here.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the registered sources by line of business, and write sample files that `load` takes."""
+    known = load_rules(rules or (workspace / "rules" if (workspace / "shuyuan.toml").exists() else SHIPPED))
+    written = {(one.entity, one.source): str(one.file) for one in write_samples(known, samples)} if samples else {}
+    found = profiles(known, written)
+    if as_json:
+        return _json(found)
+    rows = [
+        [
+            *(one["line"]["zh"], one["title"]["zh"], one["source"], one["entity"], one["owner"]),
+            *(" ".join(one["leads"]), _number(one["cycle_days"])),
+            Path(one["sample"]).name if one["sample"] else " ".join(one["files"]),
+        ]
+        for one in found
+    ]
+    names = ("line of business", "title", "source", "entity", "owner", "leads for", "cycle, days")
+    _table("sources", (*names, "sample" if samples else "files"), rows)
 
 
 # ── one batch ────────────────────────────────────────────────────────────────────────────────────────
@@ -566,7 +592,7 @@ def related(
         found = published.related(golden_id.strip().upper(), depth, as_of.date() if as_of else None)
     if as_json:
         return _json(found)
-    names = ("step", "from_id", "type", "to_id", "since", "until", "source", "source_key")
+    names = ("step", "from_id", "type", "to_id", "to_name", "since", "until", "source", "source_key")
     _table(f"relations of {golden_id}", names, [[_cell(one[name]) for name in names] for one in found])
 
 

@@ -207,7 +207,7 @@ def golden_sql(fields: list[str]) -> str:
     )
     return f"""
 create or replace table golden as
-select n.golden_id, case when l.valid_to is null then 'active' else 'ended' end as status,
+select n.golden_id, case when l.valid_to is null then 'active' else 'ended' end as lifecycle,
        coalesce(p.since_release, r.since_release, $release::integer) as since_release,
        l.valid_from, l.last_seen, l.valid_to, l.records{values}
 from golden_number n

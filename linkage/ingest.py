@@ -66,7 +66,14 @@ def match_source(rules: Rules, path: Path) -> tuple[str, str]:
     ]
     if len(fits) == 1:
         return fits[0]
-    known = ", ".join(sorted(name for one in rules.entities.values() for name in one.sources.sources))
+    known = ", ".join(
+        sorted(
+            name
+            for one in rules.entities.values()
+            for name, source in one.sources.sources.items()
+            if source.grouped is None
+        )
+    )
     said = "belongs to no registered source" if not fits else f"fits several sources ({', '.join(s for _, s in fits)})"
     raise InputError(f"{path.name}: {said}; name one with --source ({known}), or register it in sources.toml")
 
@@ -85,9 +92,9 @@ def load_file(
         InputError: the source is not registered, or the file does not hold what the source declares.
     """
     declared = entity.sources.sources.get(source)
-    if declared is None:
-        known = ", ".join(sorted(entity.sources.sources))
-        raise InputError(f"{source!r} is no registered source of {entity.name} (known: {known}); see sources.toml")
+    if declared is None or declared.grouped is not None:
+        known = ", ".join(sorted(name for name, one in entity.sources.sources.items() if one.grouped is None))
+        raise InputError(f"{source!r} is no source of {entity.name} that delivers files ({known}); see sources.toml")
     prepare(con, entity)
     if not path.is_file():
         raise InputError(f"{path}: no such file")

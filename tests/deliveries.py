@@ -34,7 +34,12 @@ from rules.loader import SHIPPED, load_rules
 
 ROOT = Path(__file__).resolve().parent.parent
 ENTITIES = list(load_rules(SHIPPED).entities)
-SOURCES = sorted(name for one in load_rules(SHIPPED).entities.values() for name in one.sources.sources)
+SOURCES = sorted(
+    name
+    for one in load_rules(SHIPPED).entities.values()
+    for name, source in one.sources.sources.items()
+    if source.grouped is None
+)
 FIRST_DAY, SECOND_DAY = "2024-01-31", "2025-01-31"
 CIVIL = "人员编号,姓名,曾用名,性别,出生日期,公民身份号码,联系电话,户籍地区划,户籍地址,变更日期,操作\n"
 SOCIAL = "救助编号,申请人姓名,曾用名,性别,出生年月日,身份证号,手机号,区划代码,家庭住址,更新日期,操作\n"

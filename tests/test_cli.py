@@ -326,6 +326,7 @@ REPORTS = [
     "audit list",
     f"related {P1}",
     "findings person",
+    "sources --samples {folder}/samples",
 ]
 
 

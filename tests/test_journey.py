@@ -348,6 +348,7 @@ def test_a_residents_committee_follows_the_villagers_committee_and_is_not_it(jou
                 "from_id": C5,
                 "type": "converted_from",
                 "to_id": C3,
+                "to_name": None,
                 "since": "2024-01-01",
                 "until": None,
                 "source": "stat_divisions",
