@@ -73,7 +73,7 @@ def related(
         found = published.related(golden_id.strip().upper(), depth, as_of.date() if as_of else None)
     if as_json:
         return print_json(found)
-    names = ("step", "from_id", "type", "to_id", "since", "until", "source", "source_key")
+    names = ("step", "from_id", "type", "to_id", "to_name", "since", "until", "source", "source_key")
     print_table(f"relations of {golden_id}", names, [[as_cell(one[name]) for name in names] for one in found])
 
 

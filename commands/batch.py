@@ -197,10 +197,8 @@ def _load(batch: Batch, path: Path, entity: str | None, source: str | None, day:
     owners = [one for one in batch.rules.entities.values() if source in one.sources.sources]
     owners = [one for one in owners if entity in (None, one.name)]
     if not owners:
-        known = sorted(name for one in batch.rules.entities.values() for name in one.sources.sources)
-        raise InputError(
-            f"{path.name}: {source!r} is no registered source (known: {', '.join(known)}); see sources.toml"
-        )
+        known = ", ".join(ingest.delivering(batch.rules.entities.values()))
+        raise InputError(f"{path.name}: {source!r} is no registered source (known: {known}); see sources.toml")
     if len(owners) > 1:
         raise InputError(f"{path.name}: several entity types have a source {source!r}; name one with --entity")
     return ingest.load_file(batch.con, batch.ws, owners[0], source, path, day)

@@ -13,6 +13,7 @@ import typer
 from commands.printing import Bars, as_cell, as_number, err, out, plain, print_json, print_table, say
 from commands.shared import HERE, AsJson, AsOf, EntityName, Place, day_of, entity_of
 from demo import journey
+from demo.samples import profiles, write_samples
 from golden_records import authority as authorities
 from golden_records import watch as watches
 from linkage.audit_trail import AuditTrail
@@ -109,6 +110,31 @@ def rules_check(
     say(as_json, document | {"notes": notes, "failed": failed}, lines)
     if failed:
         raise typer.Exit(2)
+
+
+@app.command()
+def sources(
+    workspace: Place = HERE,
+    rules: Annotated[Path | None, typer.Option(help="A rules folder; default: the workspace's.")] = None,
+    samples: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write a sample file of each here.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the registered sources by line of business, and write sample files that `load` takes."""
+    known = load_rules(rules or (workspace / "rules" if (workspace / "shuyuan.toml").exists() else SHIPPED))
+    written = {(one.entity, one.source): str(one.file) for one in write_samples(known, samples)} if samples else {}
+    found = profiles(known, written)
+    if as_json:
+        return print_json(found)
+    rows = [
+        [
+            *(one["line"]["zh"], one["title"]["zh"], one["source"], one["entity"], one["owner"]),
+            *(" ".join(one["leads"]), as_number(one["cycle_days"])),
+            Path(one["sample"]).name if one["sample"] else " ".join(one["files"]),
+        ]
+        for one in found
+    ]
+    names = ("line of business", "title", "source", "entity", "owner", "leads for", "cycle, days")
+    print_table("sources", (*names, "sample" if samples else "files"), rows)
 
 
 @app.command()

@@ -21,7 +21,7 @@ from demo.errors import mistyped
 from demo.households import World
 from demo.life import DELIVERIES, INTERVALS
 from demo.people import COUNTIES, PREFECTURES, PROVINCE, TOWNSHIPS, county_name, township_name
-from demo.registers import Book, Made, Noted, Row, Writing, deliver_rows, truth_rows
+from demo.registers import NAMED, Book, Made, Noted, Row, Writing, deliver_rows, truth_rows
 from demo.registry_committees import Chairs
 
 REGISTRY, CHARITY, CREDIT = "social_org_registry", "charity_registry", "credit_platform"
@@ -409,6 +409,9 @@ def _register(folder: Path, book: Book, noted: Noted, world: World, made: list[O
         truths.append(_row_truth(noted, REGISTRY, one.key, one, world))
     book.tell("organization", truth_rows(truths))
     book.relate("represented_by", ("organization", "person"), represented)
+    for kind, told in (("registered_with", "registrar"), ("supervised_by", "supervisor")):
+        named = [(one.truth, getattr(one, told)[-1], None) for one in made]
+        book.relate(kind, ("organization", NAMED), [pair for pair in named if pair[1] not in ("", FREE)])
     return deliver_rows(folder, Writing(REGISTRY, "登记档案号", False, "xlsx"), versions, "变更日期")
 
 

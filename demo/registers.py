@@ -108,6 +108,9 @@ def write_rows(path: Path, rows: list[Row]) -> None:
             spreadsheet(path, frame)
 
 
+NAMED = ""  # the entity type of an end that is no entity, only named
+
+
 @dataclass
 class Book:
     """The truth: by entity type one row per delivered record, the relations, and the states at the end."""
@@ -142,8 +145,9 @@ class Book:
             whole = pl.concat(frames, how="diagonal").sort("source", "source_key")
             known[entity] = whole.select(pl.lit(entity).alias("entity"), "truth").unique()
             whole.write_csv(files[entity])
-        told = pl.concat(list(known.values()))
         relations = pl.concat(self.relations).unique(maintain_order=True)
+        named = relations.filter(pl.col("to_entity") == NAMED).select(entity="to_entity", truth="to_truth").unique()
+        told = pl.concat([*known.values(), named])
         for end in ("from", "to"):
             on = [f"{end}_entity", f"{end}_truth"]
             relations = relations.join(told, left_on=on, right_on=["entity", "truth"], how="semi")

@@ -1,7 +1,8 @@
 """Compares the relations and states of a published release with a known truth.
 
 Reads: truth files of the entity types (source, source_key, truth), of relations (type, from_entity, from_truth,
-to_entity, to_truth, until) and of states (entity, truth, state); the release's Parquet files.
+to_entity, to_truth, until; who is only named has no to_entity) and of states (entity, truth, state); the release's
+Parquet files.
 
 A golden record stands for the true entity that most of its records belong to. A published relation is right where
 the truth has one of its type between the two, in either direction for the types named in `mutual`.
@@ -34,27 +35,29 @@ def judge(
     for name in entities:
         con.execute(
             f"insert into owner select {literal(name)}, golden_id, mode(t.truth order by t.truth) "
-            "from read_csv($truth, all_varchar = true, header = true) as t "
+            "from read_csv($truth, all_varchar = true, header = true, delim = ',', quote = '\"') as t "
             "join read_parquet($crosswalk) as x on x.source = t.source and x.source_key = t.source_key "
             "where x.until is null group by golden_id",
             {"truth": str(truth[name]), "crosswalk": str(release.folder / name / "crosswalk.parquet")},
         )
     for name in entities:
         con.execute(
-            "insert into published select distinct r.type, a.entity || '/' || a.truth, b.entity || '/' || b.truth "
+            "insert into published select distinct r.type, a.entity || '/' || a.truth, "
+            "coalesce(b.entity || '/' || b.truth, '/' || r.to_name) "
             "from read_parquet($relation) as r join owner as a on a.golden_id = r.from_id "
-            "join owner as b on b.golden_id = r.to_id where r.until is null",
+            "left join owner as b on b.golden_id = r.to_id "
+            "where r.until is null and (r.to_id is null or b.golden_id is not null)",
             {"relation": str(release.folder / name / "relation.parquet")},
         )
         con.execute(
-            f"insert into held select {literal(name)}, o.truth, g.status from read_parquet($golden) as g "
+            f"insert into held select {literal(name)}, o.truth, g.lifecycle from read_parquet($golden) as g "
             "join owner as o using (golden_id)",
             {"golden": str(release.folder / name / "golden.parquet")},
         )
     con.execute(
         "create table expected as select distinct type, from_entity || '/' || from_truth as from_truth, "
-        "to_entity || '/' || to_truth as to_truth, coalesce(until, '') = '' as open "
-        "from read_csv($relations, all_varchar = true, header = true)",
+        "coalesce(to_entity, '') || '/' || to_truth as to_truth, coalesce(until, '') = '' as open "
+        "from read_csv($relations, all_varchar = true, header = true, delim = ',', quote = '\"')",
         {"relations": str(relations)},
     )
     con.execute(
@@ -107,7 +110,7 @@ def _states(con: duckdb.DuckDBPyConnection, states: Path) -> Document:
     told = con.execute(
         """
         select s.entity, count(*), count(*) filter (h.state = s.state)
-        from read_csv($states, all_varchar = true, header = true) as s
+        from read_csv($states, all_varchar = true, header = true, delim = ',', quote = '\"') as s
         join (select entity, truth, min(state) as state from held group by entity, truth) as h using (entity, truth)
         group by s.entity order by s.entity
         """,

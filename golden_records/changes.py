@@ -1,11 +1,12 @@
 """What a release changes: the fate of every id and the events that tell it downstream.
 
-Reads: crosswalk, golden and the previous_ tables. Writes: redirect, change.
+Reads: crosswalk, golden, relation and the previous_ tables. Writes: redirect, change.
 
 An id of the previous release that no cluster continues is merged (its records went to one id), split (to
 several) or retired (nowhere). An id that lives on but lost records to a new or revived id is split, too: it
-answers with itself and names the successors. `changed` means another value or status, or a record that moved
-between two ids that both were there before; a later day on which the same was seen changes nothing.
+answers with itself and names the successors. `changed` means another value or state, a relation from it
+that is new, ended or gone, or a record that moved between two ids that both were there before; a later day on which
+the same was seen changes nothing.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def _columns(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
 
 
 def altered_sql(now: list[str], before: list[str]) -> str:
-    """SQL for `altered`: ids that lived before and have another status, end or value now.
+    """SQL for `altered`: ids that lived before and have another state, end, value or relation now.
 
     A field that only one of the two releases knows counts as null in the other.
     """
@@ -50,5 +51,5 @@ def altered_sql(now: list[str], before: list[str]) -> str:
 create or replace temp table altered as
 select n.golden_id
 from golden n join previous_golden p using (golden_id)
-where {" or ".join(tests)}
+where {" or ".join(tests)} or golden_id in (select from_id from relation_altered)
 """

@@ -13,7 +13,7 @@ from linkage.audit_trail import AuditTrail
 from rules.columns import quote
 from rules.errors import NotFoundError, RefusedError
 
-FIXED = ("golden_id", "status", "valid_from", "last_seen", "valid_to", "records")
+FIXED = ("golden_id", "lifecycle", "valid_from", "last_seen", "valid_to", "records")
 
 
 def export(

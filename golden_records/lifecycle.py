@@ -1,6 +1,6 @@
 """The states of golden records: events that records tell of, walked in order along the legal transitions.
 
-Reads: evidence, holder (see sql/relations.sql), relation, golden. Writes: state, golden.status, finding.
+Reads: evidence, holder (see sql/relations.sql), relation, golden. Writes: state, golden.lifecycle, finding.
 
 An event that the present state does not allow moves nothing and is a finding of the record that tells of it; one
 that leads to the state that holds already is another witness. Of several witnesses the earliest day counts.
@@ -63,8 +63,8 @@ def live(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
     )
     # A list that no longer has an entity says that it ended; an event that led somewhere says more.
     con.execute(
-        "update golden set status = g.state from (select g.golden_id, case when p.state <> $initial then p.state "
-        "when g.status = 'active' then $initial else g.status end as state from golden as g "
+        "update golden set lifecycle = g.state from (select g.golden_id, case when p.state <> $initial then p.state "
+        "when g.lifecycle = 'active' then $initial else g.lifecycle end as state from golden as g "
         "left join present as p using (golden_id)) as g where g.golden_id = golden.golden_id",
         {"initial": cycle.initial},
     )

@@ -24,7 +24,7 @@ from crosswalk
 group by source, source_key
 order by source, source_key
 """
-GOLDEN = "select golden_id, $entity, status from golden order by golden_id"
+GOLDEN = "select golden_id, $entity, lifecycle from golden order by golden_id"
 REDIRECT = "select golden_id, $entity, kind, successors from redirect order by golden_id"
 
 

@@ -41,7 +41,7 @@ from linkage.workspace import Workspace, use_entity
 from rules.errors import NotFoundError, RefusedError
 from rules.model import EntityRules, Rules
 
-PREVIOUS = ("crosswalk", "golden", "redirect")
+PREVIOUS = ("crosswalk", "golden", "redirect", "relation")
 SMALL = 100
 
 

@@ -16,6 +16,7 @@ from datetime import date
 
 import duckdb
 
+from golden_records.agreement import same_sql
 from golden_records.preferences import lead, regions_in_force, voices
 from golden_records.sql import run
 from golden_records.survivorship import place_sql
@@ -216,7 +217,7 @@ def compared_sql(rules: EntityRules, as_of: date) -> str:
     """
     counts = ""
     for i, name in enumerate(compared_fields(rules)):
-        both, same = f"a.k{i} is not null and b.k{i} is not null", f"a.k{i} = b.k{i}"
+        both, same = f"a.k{i} is not null and b.k{i} is not null", same_sql(rules.entity, name, f"a.k{i}", f"b.k{i}")
         other, leads = f"a.voice <> b.voice and {both}", lead_sql(rules, name, as_of)
         counts += f", count(*) filter ({other}) as met_{i}, count(*) filter ({other} and {same}) as same_{i}"
         led = f"b.newest = 1 and b.source = {leads} and {both}" if leads else "false"

@@ -139,17 +139,20 @@ class Release:
         return document | ({"relations": relations} if relations else {})
 
     def relations(self, golden_id: str) -> list[Document]:
-        """Every relation that begins or ends at a golden id, of whichever entity type the other end is."""
+        """Every relation that begins or ends at a golden id, of whichever entity type the other end is.
+
+        An end that is no golden record has no `to_id`, only a `to_name`.
+        """
         found: list[Document] = []
         for name in self.manifest.entities:
             rows = self._rows(
                 name,
                 "relation",
-                "select from_id, type, to_id, since::varchar, until::varchar, source, source_key from t "
-                "where from_id = ? or to_id = ? order by type, from_id, to_id, since",
+                "select from_id, type, to_id, to_name, since::varchar, until::varchar, source, source_key from t "
+                "where from_id = ? or to_id = ? order by type, from_id, to_id, to_name, since",
                 [golden_id, golden_id],
             )
-            names = ("from_id", "type", "to_id", "since", "until", "source", "source_key")
+            names = ("from_id", "type", "to_id", "to_name", "since", "until", "source", "source_key")
             found += [dict(zip(names, row, strict=True)) for row in rows]
         return found
 
@@ -161,16 +164,17 @@ class Release:
         """
         start = self.show(golden_id)["golden_id"]
         reached, edge = {start}, [start]
-        found: dict[tuple[str, str, str], Document] = {}
+        found: dict[tuple[str, ...], Document] = {}
         for step in range(1, depth + 1):
             ahead: list[str] = []
             for at in edge:
                 for one in self.relations(at):
                     if not _in_force(one, as_of):
                         continue
-                    found.setdefault((one["from_id"], one["type"], one["to_id"]), one | {"step": step})
+                    ends = (one["from_id"], one["type"], one["to_id"] or "", one["to_name"] or "")
+                    found.setdefault(ends, one | {"step": step})
                     for other in (one["from_id"], one["to_id"]):
-                        if other not in reached:
+                        if other is not None and other not in reached:
                             reached.add(other)
                             ahead.append(other)
             edge = ahead

@@ -1,4 +1,4 @@
-"""Dated relations between golden records, of one entity type or of two.
+"""Dated relations between golden records, of one entity type or of two, or to somebody who is only named.
 
 Reads: standard, past, crosswalk, named_<field>; crosswalk of the entity types referred to. Writes: relation, finding.
 
@@ -49,8 +49,11 @@ def relate(
                 UNKNOWN_ITEMS.format(keys=quote(f"{rule.field}__keys"), named=quote(f"named_{rule.field}")),
                 {"field": rule.field, "rule": LATE_UNKNOWN},
             )
-        sql = pair_sql(rule) if rule.field is None else reference_sql(rules, rule)
-        con.execute(f"insert into relation {sql}", {"type": rule.type})
+        if rule.party is not None:
+            sql = party_sql(rule)
+        else:
+            sql = pair_sql(rule) if rule.field is None else reference_sql(rules, rule)
+        con.execute(f"insert into relation by name {sql}", {"type": rule.type})
     run(con, "relation_once")
     for name in dict.fromkeys(rule.type for rule in rules.entity.relations if rule.acyclic):
         _find_circles(con, name)
@@ -73,14 +76,33 @@ with said as (
     from {target}.crosswalk
     group by 1
 )
-select h.golden_id, $type, o.golden_id, min(m.since) as since,
+select h.golden_id as from_id, $type as type, o.golden_id as to_id, min(m.since) as since,
        case when count(*) = count(coalesce(m.until, o.ended)) then max(coalesce(m.until, o.ended)) end as until,
-       arg_min(m.source, (m.since, m.source, m.source_key)), arg_min(m.source_key, (m.since, m.source, m.source_key))
+       arg_min(m.source, (m.since, m.source, m.source_key)) as source,
+       arg_min(m.source_key, (m.since, m.source, m.source_key)) as source_key
 from meant m
 join holder h on h.source = m.source and h.source_key = m.source_key
 join other o on o.name = m.name
 where h.golden_id <> o.golden_id
 group by h.golden_id, o.golden_id"""
+
+
+def party_sql(rule: RelationRule) -> str:
+    """SQL of the relations to those whom a field names: `to_name` is what the latest record calls them."""
+    field = str(rule.party)
+    return f"""
+select h.golden_id as from_id, $type as type, arg_max(e.name, (e.since, e.source, e.source_key)) as to_name,
+       min(e.since) as since, case when count(*) = count(e.until) then max(e.until) end as until,
+       arg_min(e.source, (e.since, e.source, e.source_key)) as source,
+       arg_min(e.source_key, (e.since, e.source, e.source_key)) as source_key
+from (
+    select source, source_key, {quote(field)} as name, {quote(field + "__key")} as key,
+           {rule.since or "since"} as since, until
+    from evidence
+    where {quote(field + "__key")} is not null and coalesce(({rule.when}), false)
+) as e
+join holder h using (source, source_key)
+group by h.golden_id, e.key"""
 
 
 def pair_sql(rule: RelationRule) -> str:
@@ -103,9 +125,10 @@ def pair_sql(rule: RelationRule) -> str:
 with a as ({side(rule.keys, rule.when, rule.since or "since")}
 ), b as ({side(rule.to_keys or rule.keys, rule.to_when, "since")}
 )
-select a.golden_id, $type, b.golden_id, min(a.since) as since,
+select a.golden_id as from_id, $type as type, b.golden_id as to_id, min(a.since) as since,
        case when bool_or(a.until is null and b.until is null) then null else max(least(a.until, b.until)) end as until,
-       arg_min(a.source, (a.since, a.source, a.source_key)), arg_min(a.source_key, (a.since, a.source, a.source_key))
+       arg_min(a.source, (a.since, a.source, a.source_key)) as source,
+       arg_min(a.source_key, (a.since, a.source, a.source_key)) as source_key
 from a join b on {agree}
 where a.golden_id <> b.golden_id
   and a.since < coalesce(b.until, {never}) and b.since < coalesce(a.until, {never})

@@ -60,7 +60,7 @@ TABLES = {
     "dispute": "select * from dispute order by golden_id, field, source, source_key",
     "crosswalk": "select * from crosswalk order by golden_id, source, source_key, since_release",
     "redirect": "select * from redirect order by golden_id",
-    "relation": "select * from relation order by from_id, type, to_id, since",
+    "relation": "select * from relation order by from_id, type, to_id, to_name, since",
     "state": "select * from state order by golden_id, since nulls first",
     "change": "select * from change order by seq",
     "quality": "select * from quality order by all",
@@ -283,7 +283,7 @@ def rollback(ws: Workspace, release: int, as_of: date) -> int:
 def _bring_back(
     con: duckdb.DuckDBPyConnection, then: Path | None, before: Path | None, folder: Path, as_of: date
 ) -> None:
-    """Write the earlier values of an entity type to `folder` and make `golden`, `crosswalk` and the previous_ views.
+    """Write the earlier values of an entity type to `folder`, and make what `tell_changes` reads.
 
     `then` and `before` are its folders in the earlier and in the current release, None where that one lacks it.
     """
@@ -296,7 +296,8 @@ def _bring_back(
         con.execute(f"create view then_{table} as select * from read_parquet('{source}'){nothing}")
         if table != "crosswalk":
             _copy(con, f"select * from then_{table}", folder / f"{table}.parquet")
-    con.execute("create view golden as select * from then_golden")
+    for table in ("golden", "relation"):
+        con.execute(f"create view {table} as select * from then_{table}")
     linkage_sql.execute(con, _ROLLBACK_CROSSWALK, as_of=as_of)
 
 

@@ -35,7 +35,7 @@ def succeed(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
         con.execute(UNCONTENDED)
         _serve(con)
         con.execute(
-            "insert into relation select from_id, $type, to_id, s.since, null, s.source, null "
+            "insert into relation by name select from_id, $type as type, to_id, s.since, s.source "
             "from succession join successor s using (from_id, to_id)",
             {"type": rule.type},
         )

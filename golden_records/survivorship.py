@@ -17,6 +17,7 @@ from datetime import date
 
 import duckdb
 
+from golden_records.agreement import liken, same_sql
 from golden_records.preferences import (
     Choice,
     choices,
@@ -55,6 +56,7 @@ def survive(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date, rel
     )
     if regional(rules.sources):
         con.execute(place_sql(rules.entity.region or "null"))
+    liken(con, rules.entity)
     columns = [str(row[0]) for row in con.execute("describe standard").fetchall()]
     for choice in choices(rules.entity):
         pref = packed(choice, rules, as_of, columns)
@@ -65,7 +67,8 @@ def survive(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date, rel
         con.execute(verdict_sql(choice))
         for position, field in enumerate(choice.fields):
             con.execute(picked_sql(field), {"field": field})
-            con.execute(opinion_sql(position, choice.history))
+            same = same_sql(rules.entity, field, f"c.key_{position}", f"w.key_{position}")
+            con.execute(opinion_sql(same, choice.history))
             con.execute(provenance_sql(field, names), {"field": field})
     run(con, "lifespan", periodic=periodic)
     con.execute(golden_sql(golden_fields(rules.entity)), {"release": release})
@@ -173,12 +176,11 @@ left join decided d on d.g = v.g and v.next_day is null
 """
 
 
-def opinion_sql(position: int, history: bool) -> str:
+def opinion_sql(same: str, history: bool) -> str:
     """SQL for `opinion`: the sources of the golden record that agree and differ, as bits, in a period's days.
 
-    A value that cannot be compared (no key) is neither.
+    `same` is SQL over the chosen candidate w and another c. A value that cannot be compared (no key) is neither.
     """
-    key = f"key_{position}"
     days = (
         "and c.day < coalesce(p.next_day, 2147483647) and coalesce(c.until, 2147483647) > p.first_day"
         if history
@@ -186,14 +188,17 @@ def opinion_sql(position: int, history: bool) -> str:
     )
     return f"""
 create or replace temp table opinion as
-select p.g, p.first_day,
-       bit_or(1::hugeint << c.number::hugeint) filter (c.{key} = w.{key} and c.number <> w.number) as agree,
-       bit_or(1::hugeint << c.number::hugeint) filter (c.{key} <> w.{key}) as differ
-from picked p
-join candidate w on w.ordinal = p.ordinal
-join candidate c on c.g = p.g and c.ordinal <> p.ordinal {days}
-where not p.lone
-group by p.g, p.first_day
+select g, first_day,
+       bit_or(1::hugeint << number::hugeint) filter (same and number <> own) as agree,
+       bit_or(1::hugeint << number::hugeint) filter (not same) as differ
+from (
+    select p.g, p.first_day, c.number, w.number as own, {same} as same
+    from picked p
+    join candidate w on w.ordinal = p.ordinal
+    join candidate c on c.g = p.g and c.ordinal <> p.ordinal {days}
+    where not p.lone
+)
+group by g, first_day
 """
 
 
@@ -231,7 +236,7 @@ def golden_sql(fields: list[str]) -> str:
     )
     return f"""
 create or replace table golden as
-select n.golden_id, case when l.valid_to is null then 'active' else 'ended' end as status,
+select n.golden_id, case when l.valid_to is null then 'active' else 'ended' end as lifecycle,
        coalesce(p.since_release, r.since_release, $release::integer) as since_release,
        l.valid_from, l.last_seen, l.valid_to, l.records{values}
 from golden_number n

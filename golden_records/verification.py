@@ -1,7 +1,7 @@
 """The state of every current golden value (多元校核): who backs it, who differs, and is it in time.
 
-Reads: provenance, standard, past, member, finding, batch, place. Writes: dispute, verified, provenance (its column
-`state`).
+Reads: alike, provenance, standard, past, member, finding, batch, place. Writes: dispute, verified, provenance (its
+column `state`).
 
 A state follows from the records that count now, by the kind's own equality, as everywhere. The first that holds:
 
@@ -25,6 +25,7 @@ from typing import get_args
 
 import duckdb
 
+from golden_records.agreement import same_sql
 from golden_records.preferences import golden_fields, lead, regional, regions_in_force, voices
 from golden_records.sql import run
 from linkage.references import has_table
@@ -57,7 +58,7 @@ def verify(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date) -> N
     for field in fields:
         if field in verified:
             con.execute(stated_sql(field, verified.index(field), lead_sql(rules, field, as_of), rules))
-            con.execute(dispute_sql(field, verified.index(field)))
+            con.execute(dispute_sql(field, verified.index(field), rules))
         con.execute(judged_sql(field, field in verified))
     run(con, "judged")
 
@@ -123,6 +124,7 @@ def lead_sql(rules: EntityRules, field: str, as_of: date) -> str:
 
 def stated_sql(field: str, position: int, leads: str, rules: EntityRules) -> str:
     """SQL for `stated`: the golden records that have a current value of `field`, its hash, and its state."""
+    same = same_sql(rules.entity, field, f"s.k{position}", "c.k")
     wide = "bigint" if len(rules.sources.sources) <= MOST_IN_BIGINT else "hugeint"
     quorum = rules.entity.verification.quorum.get(field, 2)
     place = "left join place l on l.g = p.g" if regional(rules.sources) else ""
@@ -136,7 +138,7 @@ with chosen as (
     where p.field = {literal(field)} and p.valid_to is null
 ), asked as (
     select c.g, c.record_id, c.k, c.decided, c.leads, s.number, s.voice, s.in_time,
-           s.record_id = c.record_id or s.k{position} = c.k as same
+           s.record_id = c.record_id or {same} as same
     from chosen c
     join spoken s on s.g = c.g and s.now
     where s.record_id = c.record_id or (s.k{position} is not null and c.k is not null)
@@ -166,7 +168,7 @@ left join bad b on b.record_id = c.record_id
 """
 
 
-def dispute_sql(field: str, position: int) -> str:
+def dispute_sql(field: str, position: int, rules: EntityRules) -> str:
     """SQL that adds to `dispute` the records that say something else than the golden value of `field`."""
     return f"""
 insert into dispute
@@ -176,7 +178,7 @@ from stated t
 join provenance p on p.g = t.g and p.field = {literal(field)} and p.valid_to is null
 join spoken s on s.g = t.g and s.now and s.in_time and s.k{position} <> t.k and s.record_id <> p.record_id
 join standard d on d.record_id = s.record_id
-where t.differs
+where t.differs and not {same_sql(rules.entity, field, f"s.k{position}", "t.k")}
 """
 
 

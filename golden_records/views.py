@@ -17,7 +17,7 @@ from rules.model import Rules
 COLUMNS: Mapping[str, Mapping[str, str]] = {
     "golden": {
         "golden_id": "varchar",
-        "status": "varchar",
+        "lifecycle": "varchar",
         "since_release": "integer",
         "valid_from": "date",
         "last_seen": "date",
@@ -43,6 +43,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "from_id": "varchar",
         "type": "varchar",
         "to_id": "varchar",
+        "to_name": "varchar",
         "since": "date",
         "until": "date",
         "source": "varchar",

@@ -16,6 +16,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
@@ -66,9 +67,14 @@ def match_source(rules: Rules, path: Path) -> tuple[str, str]:
     ]
     if len(fits) == 1:
         return fits[0]
-    known = ", ".join(sorted(name for one in rules.entities.values() for name in one.sources.sources))
+    known = ", ".join(delivering(rules.entities.values()))
     said = "belongs to no registered source" if not fits else f"fits several sources ({', '.join(s for _, s in fits)})"
     raise InputError(f"{path.name}: {said}; name one with --source ({known}), or register it in sources.toml")
+
+
+def delivering(entities: Iterable[EntityRules]) -> list[str]:
+    """The names of the sources that deliver files, in order."""
+    return sorted(name for one in entities for name, source in one.sources.sources.items() if source.grouped is None)
 
 
 def load_file(
@@ -85,9 +91,9 @@ def load_file(
         InputError: the source is not registered, or the file does not hold what the source declares.
     """
     declared = entity.sources.sources.get(source)
-    if declared is None:
-        known = ", ".join(sorted(entity.sources.sources))
-        raise InputError(f"{source!r} is no registered source of {entity.name} (known: {known}); see sources.toml")
+    if declared is None or declared.grouped is not None:
+        known = ", ".join(delivering([entity]))
+        raise InputError(f"{source!r} is no source of {entity.name} that delivers files ({known}); see sources.toml")
     prepare(con, entity)
     if not path.is_file():
         raise InputError(f"{path}: no such file")

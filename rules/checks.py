@@ -14,7 +14,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from rules.columns import ascii_columns, standard_columns
+from rules.columns import FIXED, GOLDEN, ascii_columns, standard_columns
 from rules.errors import Problem
 from rules.errors import unknown_names as _known
 from rules.kinds import KINDS
@@ -186,6 +186,8 @@ def _entity(rules: EntityRules) -> Iterator[Problem]:
         yield Problem(file, "entity", f"is {entity.entity!r} but the folder is named {rules.folder.name!r}")
     for name, rule in entity.fields.items():
         yield from _field(file, name, rule.kind, rule.options)
+        if name in {*FIXED, *GOLDEN}:
+            yield Problem(file, f"fields.{name}", "is the name of a column that every record has; choose another name")
     columns = standard_columns(entity)
     sides = {f"{c}_{side}" for c in columns for side in "lr"} | {f"gamma_{c.name}" for c in entity.comparisons}
     ascii_names = ascii_columns(entity)
@@ -201,8 +203,13 @@ def _entity(rules: EntityRules) -> Iterator[Problem]:
         if not block.keys and block.each is None:
             yield Problem(file, f"blocking.{i}", "needs `keys` or `each`: in what are the records of a block equal?")
     for i, relation in enumerate(entity.relations):
-        if (relation.field is None) == (not relation.keys):
-            yield Problem(file, f"relations.{i}", "needs either `field` or `keys`: what joins the two records?")
+        if sum(form is not None for form in (relation.field, relation.party, relation.keys or None)) != 1:
+            yield Problem(file, f"relations.{i}", "needs one of `field`, `party`, `keys`: what joins the two records?")
+        elif relation.party is not None:
+            yield from _known(file, f"relations.{i}.party", [relation.party], entity.fields, "field")
+            if relation.party in entity.fields and not entity.fields[relation.party].public:
+                message = f"{relation.party!r} is not public; people are related as golden records, not by name"
+                yield Problem(file, f"relations.{i}.party", message)
         elif relation.field is not None:
             refer = [name for name, rule in entity.fields.items() if rule.options.get("entity")]
             yield from _known(file, f"relations.{i}.field", [relation.field], refer, "reference field")

@@ -16,6 +16,10 @@ FIXED = {
 }
 
 
+# The columns that every golden record has, before those of its fields.
+GOLDEN = ("golden_id", "lifecycle", "since_release", "valid_from", "last_seen", "valid_to", "records")
+
+
 def quote(identifier: str) -> str:
     """An SQL identifier in quotes; the only way a name of the rules reaches SQL text."""
     return '"' + identifier.replace('"', '""') + '"'

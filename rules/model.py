@@ -188,9 +188,10 @@ class SuccessionRule(Strict):
 
 
 class RelationRule(Strict):
-    """A dated relation `type` from golden records of this entity type to others; either of two forms.
+    """A dated relation `type` from golden records of this entity type to others; one of three forms.
 
     field   a reference field: to the golden records that it names, of the entity type in its options
+    party   a field that is `public`: to whom it names, who is no golden record, such as the authority that registers
     keys    within the entity type: from records for which `when` holds to those for which `to_when` holds, where
             the SQL expressions `keys` of the one equal `to_keys` of the other (by default `keys` again)
     when    SQL over `standard`, of the records on the from side
@@ -201,6 +202,7 @@ class RelationRule(Strict):
     type: Name
     title: Title
     field: Name | None = None
+    party: Name | None = None
     keys: tuple[str, ...] = ()
     to_keys: tuple[str, ...] = ()
     when: str = "true"
@@ -310,6 +312,7 @@ class Grouped(Strict):
 class Source(Strict):
     """One source system as it delivers one entity type.
 
+    line            the line of business that it belongs to, as people call it
     files           glob patterns of file names that belong to this source when a folder is loaded
     key             column(s) of the file that identify a row; several are joined with `-`
     columns         field -> column heading in the file
@@ -328,6 +331,7 @@ class Source(Strict):
 
     title: Title
     owner: str
+    line: Title | None = None
     files: tuple[str, ...] = ()
     key: tuple[str, ...] = ()
     columns: dict[Name, str] = {}

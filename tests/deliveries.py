@@ -113,7 +113,7 @@ SECOND_HOUSEHOLDS = {
 }
 SOURCES = (
     "assistance_household, charity_registry, child_welfare, civil_household, civil_registry, committee_registry, "
-    "credit_platform, disability, disability_household, elderly_care, elderly_institution, funeral, "
+    "credit_platform, disability, elderly_care, elderly_institution, funeral, "
     "housing_household, institution_statistics, marriage, social_assistance, social_org_registry, stat_divisions, "
     "welfare_institution"
 )

@@ -67,6 +67,22 @@ def level(kind_name: str, left: str, right: str, options: Mapping[str, Any] | No
     return levels(kind_name, [(left, right)], options)[0]
 
 
+def agree(kind_name: str, left: str, right: str, options: Mapping[str, Any] | None = None) -> bool:
+    """Whether two values say the same: equal keys, or what the kind knows beyond them, asked both ways round."""
+    con = connect(kind_name)
+    kind, options = KINDS[kind_name], options or {}
+    _parse(con, kind_name, sorted({left, right}), options, TODAY)
+    columns = {"f__key": "key"} | {f"f__{extra}": extra for extra in kind.columns}
+    sides = ", ".join(f'{s}."{c}" as "{n}_{s}"' for s in "lr" for n, c in columns.items())
+    found = con.execute(
+        f"select distinct coalesce(f__key_l = f__key_r or ({kind.agree('f', options) or 'false'}), false) from "
+        f"(select {sides} from parsed l, parsed r where (l.raw, r.raw) in (($a, $b), ($b, $a)))",
+        {"a": left, "b": right},
+    ).fetchall()
+    assert len(found) == 1, "agreement depends on the side"
+    return bool(found[0][0])
+
+
 def _parse(
     con: duckdb.DuckDBPyConnection,
     kind_name: str,

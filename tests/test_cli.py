@@ -349,6 +349,7 @@ REPORTS = [
     "backup {folder}/kept.tar",
     "audit verify",
     "audit list",
+    "sources --samples {folder}/samples",
 ]
 
 

@@ -48,6 +48,7 @@ CONVERTED = {
     "from_id": C5,
     "type": "converted_from",
     "to_id": C3,
+    "to_name": None,
     "since": "2024-01-01",
     "until": None,
     "source": "stat_divisions",
@@ -117,7 +118,7 @@ def _relation(home: str, kind: str, other: str, since: str, until: str | None) -
     """A relation of a household as the population registry tells of it."""
     key = {H1: "880101101001", H2: "880101102001"}[home]
     said_by = {"source": "civil_household", "source_key": key}
-    return {"from_id": home, "type": kind, "to_id": other, "since": since, "until": until, **said_by}
+    return {"from_id": home, "type": kind, "to_id": other, "to_name": None, "since": since, "until": until, **said_by}
 
 
 # ── the first year ──────────────────────────────────────────────────────────────────────────────────
@@ -275,7 +276,7 @@ def test_the_second_plan_says_what_will_change(journey: Journey) -> None:
     assert events == {
         "committee": {"created": 1, "changed": 3, "unchanged": 1},
         "person": {"created": 2, "changed": 3, "merged": 1, "split": 1, "retired": 1, "unchanged": 4},
-        "household": {"unchanged": 2},
+        "household": {"changed": 1, "unchanged": 1},
     }
     assert (journey.second_plan["release"], journey.second_plan["previous"]) == (2, 1)
 
@@ -370,10 +371,11 @@ def test_followers_are_told_event_by_event(journey: Journey) -> None:
         (25, P9, "retired", None),
         (26, P10, "created", None),
         (27, P11, "created", None),
+        (28, H1, "changed", None),
     ]
     assert {(one["release"], one["at"]) for one in events} == {(2, SECOND_DAY)}
-    assert len(said("changes", "--workspace", journey.ws)) == 27
-    assert said("changes", "--since", 27, "--workspace", journey.ws) == []
+    assert len(said("changes", "--workspace", journey.ws)) == 28
+    assert said("changes", "--since", 28, "--workspace", journey.ws) == []
     assert [one["seq"] for one in said("changes", "--entity", "person", "--limit", 2, "--workspace", journey.ws)] == [
         5,
         6,

@@ -3,9 +3,9 @@ create or replace table census (item varchar, region varchar, state varchar, fie
 
 -- golden: living golden records by region and state of life; ended ones stand there with their state.
 insert into census
-select 'golden', p.region, g.status, null, count(*)
+select 'golden', p.region, g.lifecycle, null, count(*)
 from golden g left join golden_number n using (golden_id) left join place p using (g)
-group by p.region, g.status;
+group by p.region, g.lifecycle;
 
 -- records, quarantined, withdrawn: source keys that count, of these kept out, and keys that count no longer.
 insert into census

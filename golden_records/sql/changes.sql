@@ -69,3 +69,12 @@ select * from ended
 union all
 select golden_id, 'split', list_sort(successors), since_release from split
 where golden_id in (select golden_id from walk);
+
+-- relation_altered: one row per relation that only one of the two releases knows, or that has ended between them.
+create or replace temp table relation_altered as
+with now as (
+    select from_id, type, to_id, to_name, until from relation
+), before as (
+    select from_id, type, to_id, to_name, until from previous_relation
+)
+(from now except from before) union all (from before except from now);

@@ -53,6 +53,43 @@ _ROOM = "([0-9A-Z])(?:号楼|号院|号房|号|栋|幢|座|单元|室|房|#?楼|
 _AREAS = ("province", "city", "county_name", "township", "village")
 
 
+class _Sides:
+    """Conditions over the columns of two addresses."""
+
+    def __init__(self, column: str) -> None:
+        self._column = column
+        same_name = f"({self.fits('province')} and {self.fits('city')} and {self.same('county_name')})"
+        self.county = f"coalesce({self.same('county')}, {same_name})"
+        self.above = f"({self.fits('province')} and {self.fits('city')} and coalesce({self.county}, true))"
+        near = f"({self.county} or {self.same('township')} or {self.same('village')})"
+        nowhere = " and ".join("(coalesce({}, {}) is null)".format(*self._both(part)) for part in _AREAS)
+        a, b = (f"coalesce({column}__village_{of}, '') || {column}__house_{of}" for of in "lr")
+        on_street = f"{column}__street_l is not null and ({near} or {self.same('city')} or {nowhere})"
+        bare = f"{self._alike('township')} and {self._alike('village')} and {near}"
+        unnamed = f"not {self._alike('village')} and {a} = {b} and ({self.county} or {self.same('township')})"
+        self.house = f"""{self.above} and {self.fits("township")} and {self.fits("village")}
+            and {column}__depth_l = 6 and (
+            {self.same("house")} and ({on_street} or {bare}) or {column}__depth_r = 6 and {unnamed})"""
+        shared = " or ".join(self._stated(part) for part in _AREAS)
+        self.nothing_shared = f"not ({shared} or ({nowhere} and {self._stated('house')}))"
+
+    def same(self, part: str) -> str:
+        return "{} = {}".format(*self._both(part))
+
+    def fits(self, part: str) -> str:
+        """Equal, or not stated by both."""
+        return f"coalesce({self.same(part)}, true)"
+
+    def _both(self, part: str) -> tuple[str, str]:
+        return f"{self._column}__{part}_l", f"{self._column}__{part}_r"
+
+    def _stated(self, part: str) -> str:
+        return "({} is not null and {} is not null)".format(*self._both(part))
+
+    def _alike(self, part: str) -> str:
+        return "({} is not distinct from {})".format(*self._both(part))
+
+
 class Address(Kind):
     """The kind `address`."""
 
@@ -122,45 +159,23 @@ class Address(Kind):
         from tidy t left join measured w using (raw)"""
 
     def compare(self, column: str, options: Options) -> Comparison:
-        def sides(part: str) -> tuple[str, str]:
-            return f"{column}__{part}_l", f"{column}__{part}_r"
-
-        def same(part: str) -> str:
-            return "{} = {}".format(*sides(part))
-
-        def fits(part: str) -> str:
-            """Equal, or not stated by both."""
-            return f"coalesce({same(part)}, true)"
-
-        def both(part: str) -> str:
-            return "({} is not null and {} is not null)".format(*sides(part))
-
-        def alike(part: str) -> str:
-            return "({} is not distinct from {})".format(*sides(part))
-
-        def none(part: str) -> str:
-            return "(coalesce({}, {}) is null)".format(*sides(part))
-
-        same_name = f"({fits('province')} and {fits('city')} and {same('county_name')})"
-        county = f"coalesce({same('county')}, {same_name})"
-        above = f"({fits('province')} and {fits('city')} and coalesce({county}, true))"
-        near = f"({county} or {same('township')} or {same('village')})"
-        nowhere = " and ".join(none(part) for part in _AREAS)
-        a, b = (f"coalesce({column}__village_{of}, '') || {column}__house_{of}" for of in "lr")
-        on_street = f"{column}__street_l is not null and ({near} or {same('city')} or {nowhere})"
-        bare = f"{alike('township')} and {alike('village')} and {near}"
-        unnamed = f"not {alike('village')} and {a} = {b} and ({county} or {same('township')})"
-        house = f"""{above} and {fits("township")} and {fits("village")} and {column}__depth_l = 6 and (
-            {same("house")} and ({on_street} or {bare}) or {column}__depth_r = 6 and {unnamed})"""
+        of = _Sides(column)
         levels = (
-            Level("same_house", house, f"{column}__key"),
-            Level("same_village", f"{above} and {fits('township')} and {same('village')}", f"{column}__village"),
-            Level("same_township", f"{above} and {same('township')}", f"{column}__township"),
-            Level("same_county", county, f"{column}__county_name"),
-            Level("same_province", f"coalesce({same('province')}, {same('city')})"),
+            Level("same_house", of.house, f"{column}__key"),
+            Level(
+                "same_village", f"{of.above} and {of.fits('township')} and {of.same('village')}", f"{column}__village"
+            ),
+            Level("same_township", f"{of.above} and {of.same('township')}", f"{column}__township"),
+            Level("same_county", of.county, f"{column}__county_name"),
+            Level("same_province", f"coalesce({of.same('province')}, {of.same('city')})"),
         )
-        shared = " or ".join(both(part) for part in _AREAS)
-        return Comparison(f"not ({shared} or ({nowhere} and {both('house')}))", levels)
+        return Comparison(of.nothing_shared, levels)
+
+    def agree(self, column: str, options: Options) -> str | None:
+        """What both state is the same, down to the deepest part that both state."""
+        of = _Sides(column)
+        deep = f"({column}__depth_l < 6 or {column}__depth_r < 6 or coalesce({of.house}, false))"
+        return f"not ({of.nothing_shared}) and {of.above} and {of.fits('township')} and {of.fits('village')} and {deep}"
 
     def mask(self, value: str) -> str:
         """The address down to its township."""

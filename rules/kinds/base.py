@@ -88,6 +88,13 @@ class Kind:
         """The comparison levels of field `column` (already a safe SQL name, see the module's names)."""
         raise NotImplementedError
 
+    def agree(self, column: str, options: Options) -> str | None:
+        """SQL over `_l` / `_r` columns: two values with different keys say the same, as far as both go.
+
+        Symmetric in the two. None: only equal keys do.
+        """
+        return None
+
     def mask(self, value: str) -> str:
         """The value as it is shown to people who did not ask, with a reason, for the clear text."""
         raise NotImplementedError

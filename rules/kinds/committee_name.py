@@ -29,6 +29,8 @@ _NOTE = (
     "(?:省级|筹|筹建|筹备|筹备组|新设|社区|农村社区|特殊社区|村委会|特殊村委会|村级|村委会性质|社区性质|居委会|乡科级单位"
     "|[^()]*(?:开发区|开发区管委会|园区|新区|新城|组团|自贸区)|[含原][^()]*)"
 )
+# What the name of a division ends with.
+_DIVISION = "(?:[省市县区旗盟州乡镇]|街道|街道办事处|苏木)"
 _DIGITS, _NUMERALS = "0123456789", "〇一二三四五六七八九"
 _MARKS = "上中下东西南北前后左右内外里新老旧大小一二三四五六七八九十百甲乙丙丁"
 _REFUSED = "committee_unreadable"
@@ -116,6 +118,18 @@ class CommitteeName(Kind):
                 Level("marks", f"{equal('plain')} and length({column}__plain_l) > 0"),
             ),
         )
+
+    def agree(self, column: str, options: Options) -> str | None:
+        """One of them is the other behind the division that it lies in: 新庄镇谢家湾 and 谢家湾."""
+        if options.get("value") == "form":
+            return None
+        a, b = f"{column}__key_l", f"{column}__key_r"
+
+        def within(long: str, short: str) -> str:
+            above = f"left({long}, length({long}) - length({short}))"
+            return f"(suffix({long}, {short}) and regexp_matches({above}, '{_DIVISION}$'))"
+
+        return f"{within(a, b)} or {within(b, a)}"
 
     def mask(self, value: str) -> str:
         """The names of public bodies are public."""

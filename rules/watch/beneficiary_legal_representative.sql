@@ -8,7 +8,7 @@ with assistance as (
   select h.golden_id as household_id, left(h.division, 6) as county,
          list(c.source || '/' || c.source_key order by c.source_key) as records
   from household_golden h join household_crosswalk c using (golden_id)
-  where h.status = 'active' and h.type = '3' and c.source = 'assistance_household' and c.until is null
+  where h.lifecycle = 'active' and h.type = '3' and c.source = 'assistance_household' and c.until is null
   group by all
 ), on_assistance as (
   select r.to_id as golden_id, a.household_id, a.records, min(r.since) as since
@@ -23,6 +23,6 @@ select a.golden_id, 'person' as entity, max(greatest(a.since, r.since)) as since
        list_sort(list_distinct(list_append(list(a.household_id), o.golden_id))) as involved
 from on_assistance a
 join organization_relation r on r.to_id = a.golden_id and r.type = 'represented_by' and r.until is null
-join organization_golden o on o.golden_id = r.from_id and o.status = 'active'
+join organization_golden o on o.golden_id = r.from_id and o.lifecycle = 'active'
 join person_golden g on g.golden_id = a.golden_id
 group by a.golden_id, o.golden_id

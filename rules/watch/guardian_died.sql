@@ -8,6 +8,6 @@ select r.from_id as golden_id, 'person' as entity, d.since, g.name, g.citizen_id
        [r.to_id] as involved
 from person_relation r
 join person_state d on d.golden_id = r.to_id and d.state = 'dead' and d.until is null
-join person_golden g on g.golden_id = r.from_id and g.status = 'alive'
+join person_golden g on g.golden_id = r.from_id and g.lifecycle = 'alive'
 join person_golden w on w.golden_id = r.to_id
 where r.type = 'guardian' and r.until is null

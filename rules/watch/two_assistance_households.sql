@@ -8,7 +8,7 @@ with assistance as (
   select h.golden_id as household_id, left(h.division, 6) as county,
          list(c.source || '/' || c.source_key order by c.source_key) as records
   from household_golden h join household_crosswalk c using (golden_id)
-  where h.status = 'active' and h.type = '3' and c.source = 'assistance_household' and c.until is null
+  where h.lifecycle = 'active' and h.type = '3' and c.source = 'assistance_household' and c.until is null
   group by all
 ), stands_in as (
   select r.to_id as golden_id, a.household_id, a.county, a.records, min(r.since) as since

@@ -9,7 +9,7 @@ with stands_in as (
          r.source_key
   from household_relation r
   join household_golden h on h.golden_id = r.from_id
-  where r.type = 'member' and r.until is null and r.source = 'civil_household' and h.type = '1' and h.status = 'active'
+  where r.type = 'member' and r.until is null and r.source = 'civil_household' and h.type = '1' and h.lifecycle = 'active'
   order by r.to_id, r.from_id, r.since, r.source, r.source_key
 )
 select s.golden_id, 'person' as entity, max(s.since) as since, any_value(g.name) as name,

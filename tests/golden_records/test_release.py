@@ -132,7 +132,11 @@ BAD_ROWS = {
         "insert into redirect select golden_id, 'merged', [golden_id], 1 from golden limit 1",
     ],
     "redirects.sql": ["insert into redirect values ('S070000000009X', 'merged', ['S070000000008Y'], 1)"],
-    "relations.sql": ["insert into relation values ('S070000000009X', 'tows', 'S0700000000015', null, null, 'a', 'b')"],
+    "relations.sql": [
+        "insert into relation values ('S070000000009X', 'tows', 'S0700000000015', null, null, null, 'a', 'b')",
+        "insert into relation select min(golden_id), 'tows', null, null, null, null, 'a', 'b' from golden",
+        "insert into relation select min(golden_id), 'tows', min(golden_id), 'tug', null, null, 'a', 'b' from golden",
+    ],
     "unplaced.sql": [
         "delete from member where ordinal = 0",
         "insert into member from member limit 1",
@@ -544,7 +548,7 @@ def test_an_export_as_csv_may_hold_some_fields(told: Told, tmp_path: Path) -> No
             published, "ship", tmp_path / "some.csv", "x", AuditTrail(tmp_path / "t.sqlite"), "csv", ["name"]
         )
     lines = (tmp_path / "some.csv").read_text("utf-8").splitlines()
-    assert lines[0] == "golden_id,status,valid_from,last_seen,valid_to,records,name"
+    assert lines[0] == "golden_id,lifecycle,valid_from,last_seen,valid_to,records,name"
     assert f"{told.first['registry', 'r4']},active,2024-01-31,2024-01-31,,1,黄河" in lines
 
 
@@ -578,7 +582,7 @@ def test_the_look_up_index_says_what_the_tables_say(told: Told) -> None:
         identifiers = lookup.execute("select value from identifier where field = 'mark' order by 1").fetchall()
     gone = {("registry", "r4"): told.first["registry", "r4"]}
     assert keys == told.now | gone, "a withdrawn record answers with the ship it was in"
-    assert golden == [(one["golden_id"], one["status"]) for one in told.yard.table("golden")]
+    assert golden == [(one["golden_id"], one["lifecycle"]) for one in told.yard.table("golden")]
     assert [(one, kind, json.loads(text)) for one, kind, text in redirects] == [
         (row["golden_id"], row["kind"], row["successors"]) for row in told.yard.table("redirect")
     ]

@@ -331,7 +331,7 @@ def test_what_a_complete_yearly_list_drops_has_ended() -> None:
         record("harbour", "5", "2020-01-01", ship="3", name="丙"),
     ]
     found = survived(rules, rows).execute(
-        "select name, status, valid_from::varchar, last_seen::varchar, valid_to::varchar, records from golden "
+        "select name, lifecycle, valid_from::varchar, last_seen::varchar, valid_to::varchar, records from golden "
         "order by name"
     )
     assert sorted(found.fetchall()) == sorted(

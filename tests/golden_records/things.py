@@ -133,6 +133,7 @@ class Ledger:
         self.counts: dict[str, int] = {}
         create_macros(self.con)
         open_previous(self.con, None)
+        self.con.execute("create table relation as from previous_relation")
 
     def publish(self, clusters: Iterable[Iterable[str]], order: int = 1) -> dict[str, str]:
         """Publish literal clusters of record keys; gives the golden id of every key.
@@ -189,7 +190,8 @@ class Ledger:
 
 GOLDEN = """
 create or replace table golden as
-select n.golden_id, 'active' as status, coalesce(p.since_release, r.since_release, $release::integer) as since_release
+select n.golden_id, 'active' as lifecycle,
+       coalesce(p.since_release, r.since_release, $release::integer) as since_release
 from golden_number n
 left join previous_golden p on p.golden_id = n.golden_id
 left join previous_redirect r on r.golden_id = n.golden_id

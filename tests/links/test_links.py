@@ -88,6 +88,24 @@ class Port:
         con.close()
         return found
 
+    def parties(self, kind: str) -> list[tuple[str, str, str | None, str | None]]:
+        """Relations of crews to those who are only named: source key, name, since and until."""
+        with Release.of(self.ws.releases) as published:
+            folder = published.folder / "crew"
+        con = duckdb.connect()
+        found = con.execute(
+            "select source_key, to_name, since::varchar, until::varchar from read_parquet(?) "
+            "where type = ? and to_id is null order by all",
+            [str(folder / "relation.parquet"), kind],
+        ).fetchall()
+        con.close()
+        return found
+
+    def events(self, release: int) -> list[tuple[str, str]]:
+        """The events of crews in a release: kind and golden id."""
+        with Release.of(self.ws.releases) as published:
+            return [(e["kind"], e["golden_id"]) for e in published.changes(entity="crew") if e["release"] == release]
+
     def findings(self, entity: str, rule: str) -> list[tuple[object, object]]:
         """The source records with a finding."""
         use_entity(self.con, entity)
@@ -132,6 +150,45 @@ def test_a_crew_is_inferred_where_only_sailors_tell_of_it(port: Port) -> None:
     port.release()
     assert port.id_of("crew", "guild_crews", "b7") == port.id_of("crew", "harbour", "h1")
     assert port.relations("master") == [("b7", "g2", "2024-01-01", None)]
+
+
+def test_who_is_no_golden_record_is_related_by_name_for_the_days_on_which_a_record_says_so(port: Port) -> None:
+    port.deliver("sailor", "registry", "2024-01-01", *sailors("1", "2"))
+    port.deliver(
+        "crew", "harbour", "2024-02-01", {"id": "h1", "hands": "r1", "port": "海州（西）"}, {"id": "h2", "hands": "r2"}
+    )
+    port.deliver(
+        "crew", "harbour", "2024-03-01", {"id": "h1", "hands": "r1", "port": "海州(西)"}, {"id": "h2", "hands": "r2"}
+    )
+    port.release()
+    assert port.parties("berthed_at") == [("h1", "海州(西)", "2024-02-01", None)]
+    port.deliver(
+        "crew", "harbour", "2024-04-01", {"id": "h1", "hands": "r1", "port": "清川"}, {"id": "h2", "hands": "r2"}
+    )
+    port.release()
+    assert port.parties("berthed_at") == [
+        ("h1", "海州(西)", "2024-02-01", "2024-04-01"),
+        ("h1", "清川", "2024-04-01", None),
+    ]
+    named = [one for one in port.show("crew", "harbour", "h1")["relations"] if one["type"] == "berthed_at"]
+    assert [(one["to_id"], one["to_name"]) for one in named] == [(None, "海州(西)"), (None, "清川")]
+    port.deliver(
+        "crew", "harbour", "2024-05-01", {"id": "h1", "hands": "r1", "port": "none"}, {"id": "h2", "hands": "r2"}
+    )
+    port.release()
+    assert port.parties("berthed_at")[1] == ("h1", "清川", "2024-04-01", "2024-05-01")
+    with Release.of(port.ws.releases) as published:
+        walked = published.related(port.id_of("crew", "harbour", "h1"), depth=3)
+    assert {one["to_name"] for one in walked} == {None, "海州(西)", "清川"}
+
+
+def test_a_golden_record_with_another_relation_has_changed_and_only_that_one(port: Port) -> None:
+    port.deliver("sailor", "registry", "2024-01-01", *sailors("1", "2", "3", "4"))
+    port.deliver("crew", "harbour", "2024-02-01", {"id": "h1", "hands": "r1;r2"}, {"id": "h2", "hands": "r4"})
+    port.release()
+    port.deliver("crew", "harbour", "2024-03-01", {"id": "h1", "hands": "r1;r3"}, {"id": "h2", "hands": "r4"})
+    assert port.events(port.release()) == [("changed", port.id_of("crew", "harbour", "h1"))]
+    assert port.events(port.release()) == []
 
 
 def test_a_relation_holds_from_the_day_it_is_said_until_the_day_it_is_not(port: Port) -> None:

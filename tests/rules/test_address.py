@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rules.kinds import KINDS
 from rules.loader import SHIPPED, reference_path
-from tests.kindtools import levels, parse
+from tests.kindtools import agree, levels, parse
 
 DATA = Path(os.environ.get("SHUYUAN_DATA", Path(__file__).parents[3] / "shared/data"))
 VILLAGES = DATA / "jionlp_location/villages_nocode.parquet"
@@ -220,6 +220,22 @@ PIECES = (
     ("", "8号", "建国路八号", "建国路8号3栋2单元501室", "三组8号"),
 )
 MADE = st.tuples(*map(st.sampled_from, PIECES)).map("".join).filter(bool)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("河北省石家庄市正定县新安镇东里村8号", "正定县新安镇东里村8号", True),
+        ("河北省石家庄市正定县新安镇东里村8号", "河北省石家庄市正定县新安镇", True),
+        ("河北省石家庄市正定县新安镇东里村8号", "河北省石家庄市正定县新安镇东里村9号", False),
+        ("河北省石家庄市正定县新安镇", "河北省石家庄市正定县曲阳桥镇", False),
+        ("河北省石家庄市正定县新安镇", "河北省石家庄市灵寿县新安镇", False),
+        ("河北省", "山西省", False),
+        ("正定县新安镇东里村", "新安镇东里村8号", True),
+    ],
+)
+def test_an_address_agrees_with_one_that_goes_less_deep(one: str, other: str, same: bool) -> None:
+    assert agree("address", one, other) is same
 
 
 @settings(deadline=None, max_examples=3)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.kindtools import levels, parse
+from tests.kindtools import agree, levels, parse
 
 VILLAGES = ("村委会", "村民委员会", "村村民委员会", "村村委会", "村", "村委员会", "村民委会", "村村委", "社区村委会")
 RESIDENTS = ("居委会", "居民委员会", "社区居民委员会", "社区居委会", "社区", "居委员会", "社区居委")
@@ -123,3 +123,17 @@ def test_other_marks_are_another_village(core: str, one: str, other: str) -> Non
     (level,) = levels("committee_name", [(f"{one}{core}村委会", f"{other}{core}村委会")])
     assert (level == "exact") == (one == other)
     assert level in ("exact", "marks", "within", "else")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("沧原省清川市青泉县新庄镇谢家湾村村民委员会", "谢家湾村委会", True),
+        ("永定门街道东街社区居委会", "东街居委会", True),
+        ("谢家湾村委会", "谢家湾居委会", True),  # whether village or residents is another field
+        ("上王庄村委会", "王庄村委会", False),
+        ("谢家湾村委会", "柳湾村委会", False),
+    ],
+)
+def test_a_name_agrees_with_the_same_name_behind_its_division(one: str, other: str, same: bool) -> None:
+    assert agree("committee_name", one, other) is same

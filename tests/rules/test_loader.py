@@ -54,6 +54,21 @@ def test_a_problem_is_told_with_its_place(folder: Path, old: str, new: str, prob
     assert any(problem in line for line in told), told
 
 
+def test_a_relation_to_a_name_needs_a_public_field_and_one_form_only(folder: Path) -> None:
+    rule = '[[relations]]\ntype = "of"\ntitle = { zh = "属", en = "of" }\n'
+    told = change(folder, "[matching]", f'{rule}party = "full_name"\n\n[matching]')
+    assert any("relations.0.party: 'full_name' is not public" in line for line in told), told
+    told = change(folder, 'party = "full_name"', 'party = "full_nam"')
+    assert any("relations.0.party: unknown field 'full_nam'" in line for line in told), told
+    told = change(folder, 'party = "full_nam"', 'party = "full_name"\nkeys = ["source"]')
+    assert any("needs one of `field`, `party`, `keys`" in line for line in told), told
+
+
+def test_a_field_may_not_have_the_name_of_a_column_that_every_record_has(folder: Path) -> None:
+    told = change(folder, "[matching]", '[fields.lifecycle]\nkind = "text"\ntitle = { zh = "", en = "" }\n\n[matching]')
+    assert any("fields.lifecycle: is the name of a column that every record has" in line for line in told), told
+
+
 def test_every_problem_is_told_at_once(folder: Path) -> None:
     change(folder, "accept = 5.0", "accpet = 5.0")
     change(folder, "budget = 60", "budget = -60")
