@@ -129,7 +129,8 @@ def judge(con: duckdb.DuckDBPyConnection, ws: Workspace, rules: EntityRules, mad
         for golden_id, _, source, key, state in (row for row in values if row[1] == field):
             own, truth = records.get((source, key), (None, None))
             said = [one for one in entities.get(truth, ()) if one.now]
-            expected = _expected(own, said, leads, late, told["sources"])
+            kind = rules.entity.fields[field].kind
+            expected = _expected(own, said, leads, late, told["sources"], kind)
             figures = _figures(said, expected, state, late)
             counted.update(figures)
             if golden_id in exact:
@@ -167,12 +168,11 @@ def _told(
         execute(
             con, f"create or replace temp table true_key as select raw, key::varchar as key from ({parse})", as_of=day
         )
-    true = f"k.key is not distinct from s.{quote(field + '__key')}::varchar" if known else "null::boolean"
     raw = trimmed(f'"true_{field}"') if known else "null"
     lists = [name for name, one in rules.sources.sources.items() if one.period]
     rows = con.execute(
         f"""
-        select t.truth, s.source, s.source_key, s.{quote(field + "__key")}::varchar, {true},
+        select t.truth, s.source, s.source_key, s.{quote(field + "__key")}::varchar, k.key,
                s.record_id in (select record_id from finding where field = ? and severity <> 'info'),
                s.source not in (select unnest(?::varchar[]))
                  or s.observed_on = max(s.observed_on) over (partition by s.source)
@@ -182,7 +182,10 @@ def _told(
         """,
         [field, lists],
     ).fetchall()
-    records = {(row[1], row[2]): (Said(*row[1:]), row[0]) for row in rows}
+    records = {}
+    for truth, source, source_key, key, true_key, damaged, now in rows:
+        true = (key == true_key or _agree(rule.kind, key, true_key)) if known else None
+        records[source, source_key] = (Said(source, source_key, key, true, damaged, now), truth)
     entities: dict[str | None, list[Said]] = defaultdict(list)
     for said, truth in records.values():
         entities[truth].append(said)
@@ -210,12 +213,30 @@ def _late(made: Generated, sources: Document, day: date) -> set[str]:
     return found
 
 
-def _expected(own: Said | None, said: list[Said], leads: str | None, late: set[str], sources: Document) -> str:
+_DIVISION = re.compile("(?:[省市县区旗盟州乡镇]|街道|街道办事处|苏木)$")
+
+
+def _agree(kind: str, one: str | None, other: str | None) -> bool:
+    """Whether two different keys say the same as far as both go, by the words of docs/golden_records.md."""
+    if one is None or other is None:
+        return False
+    if kind == "committee_name":
+        short, long = sorted((one, other), key=len)
+        return long.endswith(short) and _DIVISION.search(long.removesuffix(short)) is not None
+    parts = list(zip(one.split("|"), other.split("|"), strict=False))
+    return kind == "address" and all(a == b or not (a and b) for a, b in parts) and any(a and b for a, b in parts)
+
+
+def _expected(
+    own: Said | None, said: list[Said], leads: str | None, late: set[str], sources: Document, kind: str
+) -> str:
     """The state by the words of docs/golden_records.md, without SQL."""
     if own is None:
         return "of no entity"
-    same = {one.source for one in said if one is own or (own.key is not None and one.key == own.key)}
-    other = {one.source for one in said if own.key is not None and one.key not in (None, own.key)}
+    told = [one for one in said if one is own or (own.key is not None and one.key is not None)]
+    agreeing = [one for one in told if one is own or one.key == own.key or _agree(kind, one.key, own.key)]
+    same = {one.source for one in agreeing}
+    other = {one.source for one in told if one not in agreeing}
     if own.damaged:
         return "invalid"
     if other - late:
