@@ -16,7 +16,7 @@ from rules.kinds import KINDS
 from rules.kinds.base import literal
 from rules.model import Entity
 
-EMPTY = "create or replace temp table alike (field varchar, k ubigint, other ubigint)"
+EMPTY = "create or replace table alike (field varchar, k ubigint, other ubigint)"
 
 
 def liken(con: duckdb.DuckDBPyConnection, entity: Entity) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from demo.samples import Sample, profiles, write_samples
+from golden_records.plan import plan
+from linkage.decisions import DecisionStore
 from linkage.ingest import load_file, match_source
+from linkage.link import link
 from linkage.workspace import Workspace
 from rules.loader import SHIPPED, load_rules
 from rules.model import Rules
@@ -55,3 +59,24 @@ def test_a_sample_is_recognized_by_its_name_and_loads_without_a_rejected_row(
 def test_a_source_that_the_rules_no_longer_register_gets_no_sample(known: Rules, tmp_path: Path) -> None:
     people = known.model_copy(update={"entities": {"person": known.entities["person"]}})
     assert {one.entity for one in write_samples(people, tmp_path)} == {"person"}
+
+
+def test_names_that_only_leave_out_the_township_agree_in_states_and_in_quality(
+    known: Rules, samples: list[Sample], tmp_path: Path
+) -> None:
+    ws = Workspace.create(tmp_path / "workspace")
+    con, decisions = ws.connect(), DecisionStore(ws.decisions)
+    for one in samples:
+        if one.entity in ("committee", "organization"):
+            load_file(con, ws, known.entities[one.entity], one.source, one.file)
+    link(con, ws, ws.load_rules(), decisions, date(2025, 12, 31))
+    plan(con, ws, ws.load_rules(), decisions)
+    said = con.execute("select count(*), count(distinct name) from committee.standard").fetchall()[0]
+    assert said[1] > 60 and said[0] < 120  # two lists of one set of committees, only one of them with the townships
+    states = con.execute("select state, count(*) from committee.provenance where field = 'name' group by 1").fetchall()
+    assert dict(states).get("disputed", 0) <= 1
+    hits, n = con.execute(
+        "select sum(hits), sum(n) from committee.quality where measure = 'authority_agreement' and field = 'name'"
+    ).fetchall()[0]
+    assert n > 40 and hits >= n - 1
+    con.close()
