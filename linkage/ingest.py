@@ -261,19 +261,25 @@ def _take_in(
             [(batch_id, row.line, row.reason, row.raw) for row in incoming.rejected] or [(-1, 0, "", "")],
         )
         con.execute("delete from reject where batch_id = -1")
+        con.execute(_REPEATED)
         con.execute(_REJECT.format(raw=", ".join(fields)), {"batch": batch_id})
         con.execute(
             "insert into finding select null, batch_id, line, null, 'row_rejected', 'error', reason "
             "from reject where batch_id = ?",
             [batch_id],
         )
-        con.execute(_HASH.format(text=" || ".join(_framed(f) for f in (*fields, "observed_text", "dup_group"))))
-        con.execute(_VERSIONS, {"source": source})
+        mapped = {quote(field) for field in entity.sources.sources[source].columns}
+        framed = [_framed(name) if name in mapped else "'~'" for name in fields]
+        text = " || ".join([*framed, _framed("observed_text"), _framed("dup_group")])
+        last = sql.number(con, "select coalesce(max(record_id), 0) from record")
+        con.execute(_VERSIONS.format(text=text), {"source": source, "last": last})
         columns = ", ".join(fields)
-        con.execute(_BEFORE, {"source": source})
+        if delivery == "snapshot":
+            con.execute(_BEFORE, {"source": source})
         con.execute(
-            f"insert into record by position select record_id, $source, source_key, $batch, "
-            f"coalesce(observed_on, $day), row_hash, line, dup_group, {columns} from versioned where fresh",
+            f"insert into record by position select v.record_id, $source, s.source_key, $batch, "
+            f"coalesce(s.observed_on, $day), v.row_hash, line, s.dup_group, {columns} "
+            "from staged_row as s join versioned as v using (line) where v.fresh",
             {"source": source, "batch": batch_id, "day": day},
         )
         con.execute(
@@ -305,10 +311,8 @@ def _take_in(
             ],
         )
         withdrawn = sql.number(con, _GONE, source=source) if delivery == "snapshot" else 0
-        con.execute("drop table before_key")
-        con.execute("drop table staged_row")
-        con.execute("drop table hashed")
-        con.execute("drop table versioned")
+        for table in ("before_key", "staged_row", "repeated", "versioned"):
+            con.execute(f"drop table if exists {table}")
         con.commit()
     except BaseException:
         con.rollback()
@@ -321,29 +325,31 @@ def _framed(column: str) -> str:
     return f"coalesce(length({column})::varchar || ':' || {column}, '~')"
 
 
-_REJECT = """
+_NO_KEY = "(source_key is null or trim(source_key, '- ') = '')"
+
+_REPEATED = """
+create or replace temp table repeated as
+select source_key from staged_row where source_key is not null group by source_key having count(*) > 1"""
+
+_REJECT = f"""
 insert into reject
-select $batch, line, reason, raw, source_key from (
-  select line, nullif(trim(source_key), '') as source_key, concat_ws('|', source_key, {raw}) as raw,
-    case when source_key is null or trim(source_key, '- ') = '' then 'no key'
-         when count(*) over (partition by source_key) > 1
-         then 'key ' || source_key || ' stands in lines '
-              || array_to_string(list_sort(list(line) over (partition by source_key))[:5], ', ') end as reason
-  from staged_row) where reason is not null"""
+select $batch, line,
+       case when {_NO_KEY} then 'no key'
+            else 'key ' || source_key || ' stands in lines '
+                 || array_to_string(list_sort(list(line) over (partition by source_key))[:5], ', ') end,
+       concat_ws('|', source_key, {{raw}}), nullif(trim(source_key), '')
+from staged_row where {_NO_KEY} or source_key in (from repeated)"""
 
-_HASH = """
-create or replace temp table hashed as
-select *, md5({text}) as row_hash from staged_row
-where source_key is not null and trim(source_key, '- ') <> ''
-qualify count(*) over (partition by source_key) = 1"""
-
-_VERSIONS = """
+# versioned: one row per sound row: the version of its key that it shows. The number of a fresh one follows its line.
+_VERSIONS = f"""
 create or replace temp table versioned as
-select h.*, r.record_id is null and op = 'upsert' as fresh,
-       coalesce(r.record_id, (select coalesce(max(record_id), 0) from record)
-         + row_number() over (partition by r.record_id is null and op = 'upsert' order by h.source_key)) as record_id
+with hashed as (
+  select line, source_key, op, md5({{text}}) as row_hash from staged_row
+  where not {_NO_KEY} and source_key not in (from repeated)
+)
+select h.*, r.record_id is null and op = 'upsert' as fresh, coalesce(r.record_id, $last + h.line) as record_id
 from hashed as h
-left join (select * from record where source = $source) as r
+left join (select source_key, row_hash, record_id from record where source = $source) as r
   on r.source_key = h.source_key and r.row_hash = h.row_hash"""
 
 _BEFORE = """

@@ -51,24 +51,38 @@ group by record_id, source, source_key, since;
 -- the latest one lacks is withdrawn (one that it holds in a rejected row keeps the version of before); a delta
 -- holds changes, so the last one speaks. A function of the set of landed files alone: load order plays no part.
 create or replace view current_record as
-with seen as (
-  select o.source, o.source_key, o.record_id, o.op, b.delivery, b.observed_on as batch_on, b.sha256,
-         coalesce(r.observed_on, b.observed_on) as row_on, coalesce(r.row_hash, '') as row_hash,
-         max(b.observed_on) over (partition by o.source) as latest
+with latest as (
+  select source, max(observed_on) as day from batch group by source
+), seen as materialized (
+  select o.source, o.source_key, o.record_id, o.op, o.batch_id
   from observation as o
   join batch as b using (batch_id)
-  left join record as r on r.record_id = o.record_id
+  join latest as l on l.source = o.source
+  where b.delivery = 'delta' or b.observed_on = l.day or (o.source, o.source_key) in (
+    select r.source, j.source_key
+    from reject as j join batch as r using (batch_id) join latest as t on t.source = r.source and t.day = r.observed_on
+    where j.source_key is not null)
+), once as (
+  select source, source_key, any_value(record_id) as record_id, any_value(op) as op, count(*) as times
+  from seen group by source, source_key
+), several as (
+  select s.source, s.source_key,
+         arg_max({'record_id': s.record_id, 'op': s.op},
+                 case when b.delivery = 'snapshot'
+                      then {'a': b.observed_on::varchar, 'b': coalesce(r.observed_on, b.observed_on)::varchar,
+                            'c': coalesce(r.row_hash, ''), 'd': b.sha256}
+                      else {'a': coalesce(r.observed_on, b.observed_on)::varchar, 'b': b.observed_on::varchar,
+                            'c': b.sha256, 'd': coalesce(r.row_hash, '')} end) as said
+  from seen as s
+  join (select source, source_key from once where times > 1) using (source, source_key)
+  join batch as b using (batch_id)
+  left join record as r on r.record_id = s.record_id
+  group by s.source, s.source_key
 ), last as (
-  select source, source_key,
-         arg_max({'record_id': record_id, 'op': op},
-                 case when delivery = 'snapshot' then {'a': batch_on, 'b': row_on, 'c': row_hash, 'd': sha256}
-                      else {'a': row_on, 'b': batch_on, 'c': sha256, 'd': row_hash} end) as said
-  from (select * replace (row_on::varchar as row_on, batch_on::varchar as batch_on) from seen
-        where delivery = 'delta' or batch_on = latest or (source, source_key, latest) in (
-          select b.source, j.source_key, b.observed_on from reject as j join batch as b using (batch_id)
-          where j.source_key is not null))
-  group by source, source_key
+  select record_id from once where times = 1 and op = 'upsert'
+  union all
+  select said.record_id from several where said.op = 'upsert'
 )
-select r.* from last join record as r on r.record_id = last.said.record_id where last.said.op = 'upsert'
+select r.* from last join record as r using (record_id)
 union all
 select * from grouped_record;
