@@ -46,6 +46,7 @@ from linkage.audit_trail import AuditTrail
 from linkage.cases import run_cases
 from linkage.cluster import SourceRecord
 from linkage.decisions import Decision, DecisionStore, Waiting
+from linkage.link import Engine
 from linkage.standardize import keys_of
 from linkage.train import train as train_weights
 from linkage.workspace import Workspace, use_entity
@@ -273,6 +274,7 @@ def link(
     entities: Annotated[list[str] | None, typer.Argument(help="Entity types; default: all that have records.")] = None,
     workspace: Place = HERE,
     as_of: AsOf = None,
+    engine: Annotated[Engine, typer.Option(help="What executes the model; both give the same result.")] = "kernel",
     as_json: AsJson = False,
 ) -> None:
     """Decide which records are the same entity, from landed files to clusters."""
@@ -281,7 +283,7 @@ def link(
         chosen = links.chosen(batch.con, batch.rules, entities or ())
         _disk(workspace, links.disk_needed(batch.con, chosen))
         reports = links.link(
-            batch.con, batch.ws, batch.rules, batch.decisions, _day(as_of), Bars(), [one.name for one in chosen]
+            batch.con, batch.ws, batch.rules, batch.decisions, _day(as_of), Bars(), [one.name for one in chosen], engine
         )
     if as_json:
         return _json([dataclasses.asdict(report) for report in reports])

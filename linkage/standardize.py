@@ -28,6 +28,7 @@ from rules.kinds.base import literal
 from rules.loader import reference_path
 from rules.model import Entity, EntityRules
 
+NTH = "nth"  # a record's row of `value_<field>`: what reads one field only can be computed once per distinct text
 BLANK = literal(" \t\r\n\u3000\u00a0\ufeff")
 
 
@@ -153,7 +154,7 @@ with raw as materialized (
 )
 select raw, {kept},
   case when {bad} or value is null then null else not {_any_of(doubts)} end as ok,
-  findings
+  findings, row_number() over ()::integer as nth
 from parsed"""
 
 
@@ -213,6 +214,7 @@ def _field_columns(entity: Entity, field: str) -> Iterator[str]:
     yield f"{value}.value as {quote(field)}"
     for extra in ("key", *KINDS[entity.fields[field].kind].columns, "ok"):
         yield f"{value}.{quote(extra)} as {quote(f'{field}__{extra}')}"
+    yield f"{value}.nth as {quote(f'{field}__{NTH}')}"
 
 
 def _any_of(codes: list[str]) -> str:

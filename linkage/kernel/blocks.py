@@ -2,9 +2,9 @@
 
 Reads: frequency (hubs) and the kernel's columns. Writes nothing.
 
-A rule's keys become one exact number per record. A sort of 64-bit words, the number (or where it is too long the high
-bits of its mix) before the ordinal, brings the records of a block side by side, in order. Pairs are counted from the sizes of the
-blocks and then streamed by their number, so that a chunk may begin and end inside a block.
+A rule's keys become one exact number per record. A sort of 64-bit words, the number (or where it is too long the
+high bits of its mix) before the ordinal, brings the records of a block side by side, in order. Pairs are counted
+from the sizes of the blocks and then streamed by their number, so that a chunk may begin and end inside a block.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import duckdb
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from linkage.frequencies import hub_key
@@ -85,15 +87,12 @@ def hubs(con: duckdb.DuckDBPyConnection, columns: Columns, rule: Rule) -> list[l
     parts = [str(value).split(UNIT) for (value,) in found]
     known = [part for part in parts if len(part) == len(names)]
     codes = [_codes_of(columns, name, [part[i] for part in known]) for i, name in enumerate(names)]
-    return [list(hub) for hub in zip(*codes, strict=True) if None not in hub]  # type: ignore[misc]
+    return [[code for code in hub if code is not None] for hub in zip(*codes, strict=True) if None not in hub]
 
 
 def _codes_of(columns: Columns, name: str, texts: Sequence[str]) -> list[int | None]:
     if name in columns.numbers:
         return [int(text) for text in texts]
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     domain = columns.domain[name]
     return pc.index_in(pa.array(texts, type=domain.type), value_set=domain).to_pylist()  # type: ignore[no-any-return]
 
@@ -203,8 +202,8 @@ def _least(one: Blocks, left: Positions, right: Positions, end: Positions) -> Bo
     pair, block = shared(one.of, left, one.of, right)
     least = np.full(left.size, np.iinfo(np.int64).max)
     np.minimum.at(least, pair, block)
-    last = np.unique(one.end)
-    return np.searchsorted(last, end) == least
+    found: Bools = np.searchsorted(np.unique(one.end), end) == least
+    return found
 
 
 def _together(of: Narrow | Lists, left: Positions, right: Positions, asked: Bools) -> Bools:
@@ -215,4 +214,5 @@ def _together(of: Narrow | Lists, left: Positions, right: Positions, asked: Bool
         found[at[pair]] = True
         return found
     here = of[left]
-    return (here == of[right]) & (here >= 0)
+    both: Bools = (here == of[right]) & (here >= 0)
+    return both

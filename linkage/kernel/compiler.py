@@ -19,10 +19,23 @@ from linkage.kernel.columns import BOOLEAN, DATE, LIST, OTHER, TEXT, WHOLE, WHOL
 from rules.columns import quote
 
 PAIR = "kernel_pair"
-COMPARISONS = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
-ARITHMETIC = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.BitwiseAnd: "&", exp.BitwiseOr: "|"}
+COMPARISONS: dict[type[exp.Expr], str] = {
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+}
+ARITHMETIC: dict[type[exp.Expr], str] = {
+    exp.Add: "+",
+    exp.Sub: "-",
+    exp.Mul: "*",
+    exp.BitwiseAnd: "&",
+    exp.BitwiseOr: "|",
+}
 # What is null where an argument is null; with anything else in it, DuckDB is asked about nulls as well.
-STRICT = (
+STRICT: tuple[type[exp.Expr], ...] = (
     *(exp.Like, exp.Levenshtein, exp.JarowinklerSimilarity, exp.StartsWith, exp.EndsWith, exp.Contains, exp.Length),
     *(exp.Left, exp.Right, exp.Substring, exp.Upper, exp.Lower, exp.Replace, exp.DPipe, exp.Abs, exp.Neg, exp.Paren),
     *(exp.Column, exp.Identifier, exp.Literal, *COMPARISONS, *ARITHMETIC),
@@ -94,14 +107,14 @@ class Compiler:
 
     # ── truths ──────────────────────────────────────────────────────────────────────────────────────
 
-    def _truth(self, tree: exp.Expression, branch: bool = False) -> c.Condition:
+    def _truth(self, tree: exp.Expr, branch: bool = False) -> c.Condition:
         """The condition; `branch` says that it stands in a branch of a CASE, evaluated for few pairs."""
         try:
             return self._form(tree, branch)
         except NoForm:
             return self._asked(tree)
 
-    def _form(self, tree: exp.Expression, branch: bool) -> c.Condition:
+    def _form(self, tree: exp.Expr, branch: bool) -> c.Condition:
         match tree:
             case exp.Paren():
                 return self._truth(tree.this, branch)
@@ -130,7 +143,7 @@ class Compiler:
             return self._flag(side, tree)
         raise NoForm
 
-    def _connected(self, tree: exp.Expression, sort: type[exp.Expression], branch: bool) -> tuple[c.Condition, ...]:
+    def _connected(self, tree: exp.Expr, sort: type[exp.Expr], branch: bool) -> tuple[c.Condition, ...]:
         """The parts of AND or OR: those that ask nothing first, and all that ask in one question."""
         parts = [(part, self._truth(part, branch)) for part in flattened(tree, sort)]
         free = [condition for _, condition in parts if not asks(condition)]
@@ -154,7 +167,7 @@ class Compiler:
             c.Fixed(c.UNKNOWN) if default is None else self._truth(default, True),
         )
 
-    def _known(self, tree: exp.Expression) -> c.Condition:
+    def _known(self, tree: exp.Expr) -> c.Condition:
         """IS NOT NULL."""
         tree = tree.unnest()
         if isinstance(tree, exp.Coalesce) and not side_of(tree):
@@ -164,9 +177,7 @@ class Compiler:
             return c.KnownNumber(self._number(tree))
         return c.Known(side, self._held(tree))
 
-    def _compared(
-        self, operator: str, left: exp.Expression, right: exp.Expression, nulls: bool, branch: bool
-    ) -> c.Condition:
+    def _compared(self, operator: str, left: exp.Expr, right: exp.Expr, nulls: bool, branch: bool) -> c.Condition:
         left, right = left.unnest(), right.unnest()
         side, other = side_of(left), side_of(right)
         if side and other:
@@ -183,8 +194,8 @@ class Compiler:
                 same = c.SameCode((side, a), (other, b), nulls)
                 return same if operator == "=" else c.Not(same)
             if types[0] == types[1] and sort_of(types[0]) in (DATE, BOOLEAN):
-                numbers = [c.Column(s, self._number_column(t)) for s, t in ((side, left), (other, right))]
-                return c.Compare(operator, *numbers, nulls)
+                a, b = self._number_column(left), self._number_column(right)
+                return c.Compare(operator, c.Column(side, a), c.Column(other, b), nulls)
         elif (side or other) and not branch and self._constant(right if side else left):
             tree = left if side else right
             if sort_of(self._type(tree)) != WHOLE_NUMBER:
@@ -193,7 +204,7 @@ class Compiler:
                 return self._flag(side or other, sqlglot.parse_one(whole_sql, read="duckdb"))
         return c.Compare(operator, self._number(left), self._number(right), nulls)
 
-    def _flag(self, side: str, tree: exp.Expression) -> c.Condition:
+    def _flag(self, side: str, tree: exp.Expr) -> c.Condition:
         base = self._base(tree)
         if self._type_of(base) != "BOOLEAN":
             raise NoForm
@@ -202,7 +213,7 @@ class Compiler:
 
     # ── numbers ─────────────────────────────────────────────────────────────────────────────────────
 
-    def _number(self, tree: exp.Expression) -> c.Number:
+    def _number(self, tree: exp.Expr) -> c.Number:
         tree = tree.unnest()
         if isinstance(tree, exp.Literal) and not tree.is_string and tree.this.isdigit():
             return c.Constant(int(tree.this))
@@ -230,14 +241,15 @@ class Compiler:
             case _ if type(tree) in ARITHMETIC:
                 operator = ARITHMETIC[type(tree)]
                 # 64-bit sums could wrap where DuckDB reports an overflow; bits cannot.
-                if operator not in "&|" and any(self._type(one) == "BIGINT" and not isinstance(one.unnest(), exp.Length) for one in (tree.this, tree.expression)):
+                sides = (tree.this, tree.expression)
+                if operator not in "&|" and any(self._wide(one) for one in sides):
                     raise NoForm
-                return c.Arithmetic(operator, self._number(tree.this), self._number(tree.expression))
+                return c.Arithmetic(operator, *(self._number(one) for one in sides))
         if self._type(tree) in WHOLE:
             return self._asked(tree)
         raise NoForm
 
-    def _shared(self, tree: exp.Expression) -> c.Number:
+    def _shared(self, tree: exp.Expr) -> c.Number:
         name = tree.name.lower() if isinstance(tree, exp.Anonymous) else tree.key
         arguments = tree.expressions if isinstance(tree, exp.Anonymous) else [tree.this, *tree.expressions]
         if name not in ("list_intersect", "arrayintersect", "array_intersect") or len(arguments) != 2:
@@ -251,7 +263,7 @@ class Compiler:
             self.needed.together.append((a, b))
         return c.Shared((sides[0], a), (sides[1], b))
 
-    def _number_column(self, tree: exp.Expression) -> str:
+    def _number_column(self, tree: exp.Expr) -> str:
         base, sql_type = self._base(tree), self._type(tree)
         if sort_of(sql_type) not in (WHOLE_NUMBER, DATE, BOOLEAN):
             raise NoForm
@@ -260,7 +272,7 @@ class Compiler:
 
     # ── columns and types ───────────────────────────────────────────────────────────────────────────
 
-    def _held(self, tree: exp.Expression) -> str:
+    def _held(self, tree: exp.Expr) -> str:
         """Some column of a one-sided expression, whatever its type."""
         if sort_of(self._type(tree)) in (WHOLE_NUMBER, DATE, BOOLEAN):
             return self._number_column(tree)
@@ -271,7 +283,7 @@ class Compiler:
         (self.needed.texts if sort_of(sql_type) == TEXT else self.needed.others).add(base)
         return base, sql_type
 
-    def _asked(self, tree: exp.Expression) -> c.Asked:
+    def _asked(self, tree: exp.Expr) -> c.Asked:
         inputs = set()
         for column in tree.find_all(exp.Column):
             if column.name[:-2] in self._columns and column.name.endswith(("_l", "_r")):
@@ -283,17 +295,19 @@ class Compiler:
                 self._code(name, self._columns[name])
         return c.Asked(tree.sql("duckdb"), tuple(sorted(inputs)), strict(tree))
 
-    def _base(self, tree: exp.Expression) -> str:
+    def _base(self, tree: exp.Expr) -> str:
         """SQL over `standard` of an expression over one side."""
 
-        def plain(node: exp.Expression) -> exp.Expression:
+        def plain(node: exp.Expr) -> exp.Expr:
             if isinstance(node, exp.Column) and node.name[:-2] in self._columns:
                 return exp.column(node.name[:-2])
             return node
 
         return tree.copy().transform(plain).sql("duckdb")
 
-    def _type(self, tree: exp.Expression) -> str:
+    def _type(self, tree: exp.Expr) -> str:
+        if isinstance(tree, exp.Column) and tree.name[:-2] in self._columns:
+            return self._columns[tree.name[:-2]]
         return self._described(tree.sql("duckdb"), PAIR)
 
     def _type_of(self, sql: str) -> str:
@@ -305,17 +319,20 @@ class Compiler:
             self._types[sql] = str(said[0][1])
         return self._types[sql]
 
-    def _constant(self, tree: exp.Expression) -> bool:
+    def _wide(self, tree: exp.Expr) -> bool:
+        return self._type(tree) == "BIGINT" and not isinstance(tree.unnest(), exp.Length)
+
+    def _constant(self, tree: exp.Expr) -> bool:
         return not any(tree.find_all(exp.Column))
 
 
-def side_of(tree: exp.Expression) -> str:
+def side_of(tree: exp.Expr) -> str:
     """`l` or `r` where an expression reads that record only, else nothing."""
     sides = {column.name[-2:] for column in tree.find_all(exp.Column)}
     return sides.pop()[1:] if sides in ({"_l"}, {"_r"}) else ""
 
 
-def flattened(tree: exp.Expression, sort: type[exp.Expression]) -> list[exp.Expression]:
+def flattened(tree: exp.Expr, sort: type[exp.Expr]) -> list[exp.Expr]:
     """The parts of nested ANDs or ORs."""
     tree = tree.unnest()
     if not isinstance(tree, sort):
@@ -323,10 +340,10 @@ def flattened(tree: exp.Expression, sort: type[exp.Expression]) -> list[exp.Expr
     return [*flattened(tree.this, sort), *flattened(tree.expression, sort)]
 
 
-def strict(tree: exp.Expression) -> bool:
+def strict(tree: exp.Expr) -> bool:
     """Whether a null in any column makes the whole null."""
     return all(
-        isinstance(node, STRICT) or isinstance(node, exp.Anonymous) and node.name.lower() in STRICT_NAMES
+        isinstance(node, STRICT) or (isinstance(node, exp.Anonymous) and node.name.lower() in STRICT_NAMES)
         for node in tree.walk()
     )
 

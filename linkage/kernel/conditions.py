@@ -427,7 +427,8 @@ def distinct(columns: Sequence[NDArray[np.integer]], count: int) -> tuple[Positi
     first = np.zeros(1, dtype=np.int64)
     for values in columns:
         _, code = np.unique(values, return_inverse=True)
-        _, first, which = np.unique(which * (int(code.max(initial=0)) + 1) + code, return_index=True, return_inverse=True)
+        both = which * (int(code.max(initial=0)) + 1) + code
+        _, first, which = np.unique(both, return_index=True, return_inverse=True)
     return first, which
 
 

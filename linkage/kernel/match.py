@@ -18,26 +18,16 @@ import pyarrow as pa
 
 from linkage import frequencies
 from linkage.block import RulePairs, refuse_above_budget
-from linkage.frequencies import block_keys, hub_name
+from linkage.frequencies import hub_name
 from linkage.kernel import conditions as c
 from linkage.kernel.blocks import Blocks, Rule, alike, blocks, stream
-from linkage.kernel.columns import (
-    BOOLEAN,
-    NULL,
-    Columns,
-    Floats,
-    Ints,
-    read_codes,
-    read_numbers,
-    read_others,
-)
+from linkage.kernel.columns import NULL, Columns, Floats, Ints, Reader
 from linkage.kernel.compiler import Bound, Compiler
 from linkage.kernel.conditions import Pairs, Positions, Truths
 from linkage.kernel.weights import Weights, frequency_of, prior_weight, weights
 from linkage.score import candidate_columns
 from linkage.splink_model import comparison, frequency_columns, settings
-from linkage.sql import number
-from rules.model import Entity, EntityRules
+from rules.model import BlockingRule, Entity, EntityRules
 
 CHUNK = 1 << 16
 BATCH = 1 << 19
@@ -57,7 +47,7 @@ class Compared:
     def cheap(self, pairs: Pairs) -> tuple[Truths, Floats]:
         """The level of every pair as far as it costs nothing, else UNDECIDED, and the most that it can weigh."""
         gamma = np.full(len(pairs), UNDECIDED, dtype=np.int8)
-        most = np.full(len(pairs), max(0.0, self.weights.most.max()))
+        most = np.full(len(pairs), self.weights.top)
         if self.null.asks:
             return gamma, most
         open_ = np.flatnonzero(self._null(gamma, pairs) == UNDECIDED)
@@ -101,7 +91,11 @@ class Model:
 
 
 class Kernel:
-    """One entity type, ready to be matched: its columns in memory, its blocks counted."""
+    """One entity type, ready to be matched: its columns in memory, its blocks counted.
+
+    Raises:
+        RefusedError: the rules together make more pairs than `matching.budget` per record, or there are no weights.
+    """
 
     def __init__(self, con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
         entity = rules.entity
@@ -123,7 +117,7 @@ class Kernel:
             compiler.value(column)
         ruled = [_ruled(compiler, rule) for rule in entity.blocking]
         group = compiler.value("dup_group")
-        self.columns = _read(con, compiler)
+        self.columns = _read(con, entity, compiler)
         frequency = {column: frequency_of(con, self.columns, column) for column in adjusted}
         self.model = Model(
             prior_weight(settled),
@@ -142,13 +136,9 @@ class Kernel:
             RulePairs(hub_name(rule), one.pairs - alike(one, self.group))
             for rule, one in zip(entity.blocking, self.blocks, strict=True)
         ]
-
-    def refuse_above_budget(self) -> None:
-        """RefusedError where the rules together make more pairs than `matching.budget` per record."""
-        con = self.con
         con.execute("create or replace table pair_count (rule varchar, pairs bigint)")
         con.executemany("insert into pair_count values (?, ?)", [[one.rule, one.pairs] for one in self.estimates])
-        refuse_above_budget(con, self.entity, self.estimates)
+        refuse_above_budget(con, entity, self.estimates)
 
     def match(self, advance: Callable[[int], None] = lambda done: None) -> int:
         """Weigh the pairs and write those worth keeping to `candidate_pair`; returns how many were compared."""
@@ -176,13 +166,13 @@ class Kernel:
     def _promising(self, left: Positions, right: Positions) -> tuple[Positions, Positions, dict[str, Truths]]:
         """The pairs that may reach `review`, with the levels that cost nothing."""
         pairs = self._pairs(left, right)
-        bound = np.full(left.size, self.model.prior + sum(max(0.0, one.weights.most.max()) for one in self.model.comparisons))
+        bound = np.full(left.size, self.model.prior + sum(one.weights.top for one in self.model.comparisons))
         for one in self.model.comparisons:
             gamma, most = one.cheap(pairs)
             decided = gamma != UNDECIDED
             weight = most
             weight[decided] = one.weights.of(gamma[decided], pairs.take(decided), self.model.frequency)
-            bound += weight - max(0.0, one.weights.most.max())
+            bound += weight - one.weights.top
             pairs = Pairs(pairs.columns, pairs.con, pairs.left, pairs.right, pairs.gammas | {one.name: gamma})
             hopeful = bound >= self.model.review - SLACK
             if not hopeful.all():
@@ -249,24 +239,22 @@ class _Kept:
         return np.concatenate(self._rules), np.concatenate(self._left), np.concatenate(self._right), gammas
 
 
-def _ruled(compiler: Compiler, rule: object) -> Rule:
+def _ruled(compiler: Compiler, rule: BlockingRule) -> Rule:
     keys = tuple(compiler.key(key) for key in rule.keys)
     return Rule(rule, keys, compiler.elements(rule.each) if rule.each else None)
 
 
-def _read(con: duckdb.DuckDBPyConnection, compiler: Compiler) -> Columns:
+def _read(con: duckdb.DuckDBPyConnection, entity: Entity, compiler: Compiler) -> Columns:
     needed = compiler.needed
-    columns = Columns(number(con, "select count(*) from standard"), dict(needed.numbers))
-    read_numbers(con, columns, needed.numbers)
+    reader = Reader(con, entity)
+    reader.numbers(needed.numbers)
     for domain in _domains([*needed.texts, *needed.lists, *needed.others], needed.together):
-        texts = sorted(needed.texts & domain)
-        lists = sorted(needed.lists & domain)
+        texts, lists, others = (sorted(sort & domain) for sort in (needed.texts, needed.lists, needed.others))
         if texts or lists:
-            read_codes(con, columns, texts, lists)
-        others = sorted(needed.others & domain)
+            reader.codes(texts, lists)
         if others:
-            read_others(con, columns, others)
-    return columns
+            reader.others(others)
+    return reader.columns
 
 
 def _domains(names: list[str], together: list[tuple[str, str]]) -> Iterator[set[str]]:

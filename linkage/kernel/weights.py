@@ -44,6 +44,11 @@ class Weights:
     most: Floats
     adjusted: dict[int, Adjusted]
 
+    @property
+    def top(self) -> float:
+        """The most that any level can weigh."""
+        return float(self.most.max())
+
     def of(self, gamma: Truths, pairs: Pairs, frequency: dict[str, Floats]) -> Floats:
         """The weight of every pair, given its level."""
         found = self.level[gamma + 1]
@@ -57,7 +62,8 @@ class Weights:
 def _adjustment(one: Adjusted, pairs: Pairs, frequency: Floats) -> Floats:
     codes = pairs.columns.codes[one.column]
     a, b = codes[pairs.left], codes[pairs.right]
-    greater = np.maximum(np.where(a == NULL, 0.0, frequency[a]), np.where(b == NULL, 0.0, frequency[b]))
+    # Nulls read the 0 behind the last code: unknown.
+    greater = np.maximum(frequency[np.where(a == NULL, -1, a)], frequency[np.where(b == NULL, -1, b)])
     known = greater > 0
     return np.where(known, one.base - np.log2(np.where(known, greater, 1.0)), 0.0)
 
@@ -88,7 +94,7 @@ def weights(comparison: dict[str, Any], frequency: dict[str, Floats]) -> Weights
 
 
 def frequency_of(con: duckdb.DuckDBPyConnection, columns: Columns, column: str) -> Floats:
-    """The frozen frequency of every value of a column, indexed by its code (0 for values of other columns)."""
+    """The frozen frequency of every value of a column by its code: 0 for values of other columns, and at the end."""
     domain = columns.domain[column]
     con.register("kernel_domain", pa.table({"code": np.arange(len(domain)), "value": domain}))
     try:
@@ -98,6 +104,6 @@ def frequency_of(con: duckdb.DuckDBPyConnection, columns: Columns, column: str) 
         ).fetchnumpy()
     finally:
         con.unregister("kernel_domain")
-    frequency = np.zeros(max(len(domain), 1))
+    frequency = np.zeros(len(domain) + 1)
     frequency[found["code"]] = found["frequency"]
     return frequency
