@@ -18,7 +18,6 @@ from linkage.kernel import conditions as c
 from linkage.kernel.columns import BOOLEAN, DATE, LIST, OTHER, TEXT, WHOLE, WHOLE_NUMBER, sort_of
 from rules.columns import quote
 
-PAIR = "kernel_pair"
 COMPARISONS: dict[type[exp.Expr], str] = {
     exp.EQ: "=",
     exp.NEQ: "<>",
@@ -34,6 +33,7 @@ ARITHMETIC: dict[type[exp.Expr], str] = {
     exp.BitwiseAnd: "&",
     exp.BitwiseOr: "|",
 }
+BOOLEANS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Not)
 # What is null where an argument is null; with anything else in it, DuckDB is asked about nulls as well.
 STRICT: tuple[type[exp.Expr], ...] = (
     *(exp.Like, exp.Levenshtein, exp.JarowinklerSimilarity, exp.StartsWith, exp.EndsWith, exp.Contains, exp.Length),
@@ -76,8 +76,6 @@ class Compiler:
         self._types: dict[str, str] = {}
         described = con.execute("describe standard").fetchall()
         self._columns = {str(name): str(sql_type) for name, sql_type, *_ in described}
-        sides = ", ".join(f"{s}.{quote(n)} as {quote(f'{n}_{s}')}" for n in self._columns for s in "lr")
-        con.execute(f"create or replace temp view {PAIR} as select {sides} from standard as l, standard as r")
 
     def condition(self, sql: str) -> Bound:
         """The compiled form of a condition over `_l` / `_r` columns and `gamma_<comparison>`."""
@@ -306,18 +304,25 @@ class Compiler:
         return tree.copy().transform(plain).sql("duckdb")
 
     def _type(self, tree: exp.Expr) -> str:
-        if isinstance(tree, exp.Column) and tree.name[:-2] in self._columns:
-            return self._columns[tree.name[:-2]]
-        return self._described(tree.sql("duckdb"), PAIR)
-
-    def _type_of(self, sql: str) -> str:
-        return self._columns.get(sql) or self._described(sql, "standard")
-
-    def _described(self, sql: str, relation: str) -> str:
+        """The SQL type of an expression over the columns of `standard`, with or without a side."""
+        if isinstance(tree, exp.Column) and self._column(tree.name):
+            return self._column(tree.name)
+        if isinstance(tree, BOOLEANS):
+            return "BOOLEAN"
+        sql = tree.sql("duckdb")
         if sql not in self._types:
-            said = self.con.execute(f"describe select ({sql}) as said from {relation}").fetchall()
+            named = sorted({column.name for column in tree.find_all(exp.Column)})
+            empty = ", ".join(f"null::{self._column(name)} as {quote(name)}" for name in named if self._column(name))
+            said = self.con.execute(f"describe select ({sql}) as said from (select {empty or 1})").fetchall()
             self._types[sql] = str(said[0][1])
         return self._types[sql]
+
+    def _type_of(self, sql: str) -> str:
+        return self._type(sqlglot.parse_one(sql, read="duckdb"))
+
+    def _column(self, name: str) -> str:
+        """The SQL type of a column of `standard`, with or without a side; nothing where there is none."""
+        return self._columns.get(name) or self._columns.get(name[:-2] if name[-2:] in ("_l", "_r") else "", "")
 
     def _wide(self, tree: exp.Expr) -> bool:
         return self._type(tree) == "BIGINT" and not isinstance(tree.unnest(), exp.Length)
