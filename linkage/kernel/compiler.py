@@ -35,10 +35,10 @@ ARITHMETIC: dict[type[exp.Expr], str] = {
 }
 BOOLEANS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Not)
 # What is null where an argument is null; with anything else in it, DuckDB is asked about nulls as well.
-STRICT: tuple[type[exp.Expr], ...] = (
+STRICT = (
     *(exp.Like, exp.Levenshtein, exp.JarowinklerSimilarity, exp.StartsWith, exp.EndsWith, exp.Contains, exp.Length),
     *(exp.Left, exp.Right, exp.Substring, exp.Upper, exp.Lower, exp.Replace, exp.DPipe, exp.Abs, exp.Neg, exp.Paren),
-    *(exp.Column, exp.Identifier, exp.Literal, *COMPARISONS, *ARITHMETIC),
+    *(exp.Column, exp.Identifier, exp.Literal),
 )
 STRICT_NAMES = {"hamming", "damerau_levenshtein", "jaro_similarity", "jaccard"}
 
@@ -348,7 +348,10 @@ def flattened(tree: exp.Expr, sort: type[exp.Expr]) -> list[exp.Expr]:
 def strict(tree: exp.Expr) -> bool:
     """Whether a null in any column makes the whole null."""
     return all(
-        isinstance(node, STRICT) or (isinstance(node, exp.Anonymous) and node.name.lower() in STRICT_NAMES)
+        isinstance(node, STRICT)
+        or type(node) in COMPARISONS
+        or type(node) in ARITHMETIC
+        or (isinstance(node, exp.Anonymous) and node.name.lower() in STRICT_NAMES)
         for node in tree.walk()
     )
 

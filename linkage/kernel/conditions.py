@@ -8,7 +8,7 @@ one branch. What has no form here is asked of DuckDB, once for every distinct co
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import duckdb
@@ -19,19 +19,20 @@ from numpy.typing import NDArray
 from linkage.kernel.columns import NULL, WIDE_NULL, Bools, Columns, Ints, Lists
 
 Truths = NDArray[np.int8]
+Whole = NDArray[np.integer]
 Positions = NDArray[np.int64]
 FALSE, UNKNOWN, TRUE = np.int8(0), np.int8(1), np.int8(2)
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of records by their ordinals, and the levels of their comparisons as far as they are known."""
+    """Pairs of records by their ordinals; where guards are judged, also the levels of their comparisons."""
 
     columns: Columns
     con: duckdb.DuckDBPyConnection
     left: Positions
     right: Positions
-    gammas: dict[str, Truths]
+    gammas: dict[str, Truths] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.left.size
@@ -55,7 +56,7 @@ class Condition(Protocol):
 class Number(Protocol):
     """Gives a whole number of every pair, and whether it is known (not null)."""
 
-    def value(self, pairs: Pairs) -> tuple[Ints, Bools]: ...
+    def value(self, pairs: Pairs) -> tuple[Whole, Bools]: ...
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ class SameCode:
         return found
 
 
-COMPARE: dict[str, Callable[[Ints, Ints], Bools]] = {
+COMPARE: dict[str, Callable[[Whole, Whole], Bools]] = {
     "=": np.equal,
     "<>": np.not_equal,
     "<": np.less,
@@ -239,7 +240,7 @@ class Constant:
 
     said: int | None
 
-    def value(self, pairs: Pairs) -> tuple[Ints, Bools]:
+    def value(self, pairs: Pairs) -> tuple[Whole, Bools]:
         known = self.said is not None
         return np.full(len(pairs), self.said or 0, dtype=np.int64), np.full(len(pairs), known)
 
@@ -251,10 +252,11 @@ class Column:
     side: str
     sql: str
 
-    def value(self, pairs: Pairs) -> tuple[Ints, Bools]:
+    def value(self, pairs: Pairs) -> tuple[Whole, Bools]:
         values = pairs.columns.numbers[self.sql]
         found = values[pairs.of(self.side)]
-        return found.astype(np.int64), found != _null(values)
+        known: Bools = found != _null(values)
+        return found, known
 
 
 @dataclass(frozen=True)
@@ -263,7 +265,7 @@ class Gamma:
 
     name: str
 
-    def value(self, pairs: Pairs) -> tuple[Ints, Bools]:
+    def value(self, pairs: Pairs) -> tuple[Whole, Bools]:
         return pairs.gammas[self.name].astype(np.int64), np.ones(len(pairs), dtype=np.bool_)
 
 
@@ -284,10 +286,10 @@ class Arithmetic:
     left: Number
     right: Number
 
-    def value(self, pairs: Pairs) -> tuple[Ints, Bools]:
+    def value(self, pairs: Pairs) -> tuple[Whole, Bools]:
         a, a_known = self.left.value(pairs)
         b, b_known = self.right.value(pairs)
-        return ARITHMETIC[self.operator](a, b), a_known & b_known
+        return ARITHMETIC[self.operator](a.astype(np.int64), b.astype(np.int64)), a_known & b_known
 
 
 @dataclass(frozen=True)
@@ -296,9 +298,9 @@ class Absolute:
 
     number: Number
 
-    def value(self, pairs: Pairs) -> tuple[Ints, Bools]:
+    def value(self, pairs: Pairs) -> tuple[Whole, Bools]:
         found, known = self.number.value(pairs)
-        return np.abs(found), known
+        return np.abs(found.astype(np.int64)), known
 
 
 @dataclass(frozen=True)
@@ -308,7 +310,7 @@ class Extreme:
     greatest: bool
     parts: tuple[Number, ...]
 
-    def value(self, pairs: Pairs) -> tuple[Ints, Bools]:
+    def value(self, pairs: Pairs) -> tuple[Whole, Bools]:
         found, known = self.parts[0].value(pairs)
         choose = np.maximum if self.greatest else np.minimum
         for part in self.parts[1:]:
@@ -325,7 +327,7 @@ class FirstNumber:
 
     parts: tuple[Number, ...]
 
-    def value(self, pairs: Pairs) -> tuple[Ints, Bools]:
+    def value(self, pairs: Pairs) -> tuple[Whole, Bools]:
         found, known = self.parts[0].value(pairs)
         for part in self.parts[1:]:
             other, other_known = part.value(pairs)
@@ -339,7 +341,7 @@ class AsNumber:
 
     condition: Condition
 
-    def value(self, pairs: Pairs) -> tuple[Ints, Bools]:
+    def value(self, pairs: Pairs) -> tuple[Whole, Bools]:
         found = self.condition.truth(pairs)
         return (found == TRUE).astype(np.int64), found != UNKNOWN
 
@@ -351,7 +353,7 @@ class Shared:
     left: tuple[str, str]
     right: tuple[str, str]
 
-    def value(self, pairs: Pairs) -> tuple[Ints, Bools]:
+    def value(self, pairs: Pairs) -> tuple[Whole, Bools]:
         (side, sql), (other, other_sql) = self.left, self.right
         a, b = pairs.columns.lists[sql], pairs.columns.lists[other_sql]
         at, other_at = pairs.of(side), pairs.of(other)
@@ -388,10 +390,10 @@ class Asked:
         answer, known = self._ask(pairs, "boolean")
         return np.where(known, answer.astype(np.int8) * TRUE, UNKNOWN).astype(np.int8)
 
-    def value(self, pairs: Pairs) -> tuple[Ints, Bools]:
+    def value(self, pairs: Pairs) -> tuple[Whole, Bools]:
         return self._ask(pairs, "bigint")
 
-    def _ask(self, pairs: Pairs, to: str) -> tuple[Ints, Bools]:
+    def _ask(self, pairs: Pairs, to: str) -> tuple[Whole, Bools]:
         asked = np.arange(len(pairs))
         if self.strict:
             for side, sql in self.inputs:

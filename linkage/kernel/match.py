@@ -165,36 +165,38 @@ class Kernel:
 
     def _promising(self, left: Positions, right: Positions) -> tuple[Positions, Positions, dict[str, Truths]]:
         """The pairs that may reach `review`, with the levels that cost nothing."""
+        gammas: dict[str, Truths] = {}
         pairs = self._pairs(left, right)
         bound = np.full(left.size, self.model.prior + sum(one.weights.top for one in self.model.comparisons))
-        for one in self.model.comparisons:
+        for one in sorted(self.model.comparisons, key=lambda one: -one.weights.top):
             gamma, most = one.cheap(pairs)
             decided = gamma != UNDECIDED
             weight = most
             weight[decided] = one.weights.of(gamma[decided], pairs.take(decided), self.model.frequency)
             bound += weight - one.weights.top
-            pairs = Pairs(pairs.columns, pairs.con, pairs.left, pairs.right, pairs.gammas | {one.name: gamma})
-            hopeful = bound >= self.model.review - SLACK
-            if not hopeful.all():
+            gammas[one.name] = gamma
+            hopeful = np.flatnonzero(bound >= self.model.review - SLACK)
+            if hopeful.size < bound.size:
                 pairs, bound = pairs.take(hopeful), bound[hopeful]
-        return pairs.left, pairs.right, pairs.gammas
+                gammas = {name: gamma[hopeful] for name, gamma in gammas.items()}
+        return pairs.left, pairs.right, gammas
 
     def _finish(self, kept: _Kept, record: Ints) -> None:
         """Find the levels that are still open, weigh exactly, judge, and write."""
         if not kept.size:
             return
         rule, left, right, gammas = kept.whole()
-        pairs = self._pairs(left, right, gammas)
+        pairs = self._pairs(left, right)
         total = np.full(left.size, self.model.prior)
         parts: dict[str, Floats] = {}
         for one in self.model.comparisons:
-            open_ = np.flatnonzero(pairs.gammas[one.name] == UNDECIDED)
+            open_ = np.flatnonzero(gammas[one.name] == UNDECIDED)
             if open_.size:
-                pairs.gammas[one.name][open_] = one.whole(pairs.take(open_))
-            parts[one.name] = one.weights.of(pairs.gammas[one.name], pairs, self.model.frequency)
+                gammas[one.name][open_] = one.whole(pairs.take(open_))
+            parts[one.name] = one.weights.of(gammas[one.name], pairs, self.model.frequency)
             total += parts[one.name]
         worth = total >= self.model.review
-        pairs, rule, total = pairs.take(worth), rule[worth], total[worth]
+        pairs, rule, total = self._pairs(left, right, gammas).take(worth), rule[worth], total[worth]
         verdict = np.where(total >= self.model.accept, "accept", "review").astype(object)
         for guard, said in reversed(self.model.guards):
             verdict[guard.condition.truth(pairs) == c.TRUE] = said

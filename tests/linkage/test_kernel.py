@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -20,17 +16,15 @@ from linkage.block import block
 from linkage.decisions import DecisionStore
 from linkage.ingest import load_file
 from linkage.kernel import match
-from linkage.kernel.columns import encode
 from linkage.kernel.match import Kernel
 from linkage.link import link
 from linkage.score import score
-from linkage.splink_model import build, comparison, weights
+from linkage.splink_model import build, comparison
 from linkage.standardize import standardize
 from linkage.workspace import Workspace, use_entity
-from rules.errors import RefusedError
 from rules.loader import SHIPPED, load_rules
 from rules.model import EntityRules
-from tests.linkage.things import VESSEL, database, population, vessel
+from tests.linkage.things import VESSEL, database, vessel
 
 DAY = date(2024, 6, 1)
 SIZE = 1500
