@@ -86,6 +86,8 @@ def hubs(con: duckdb.DuckDBPyConnection, columns: Columns, rule: Rule) -> list[l
     names = [*rule.keys, *([rule.elements] if rule.elements else [])]
     parts = [str(value).split(UNIT) for (value,) in found]
     known = [part for part in parts if len(part) == len(names)]
+    if not known:
+        return []
     codes = [_codes_of(columns, name, [part[i] for part in known]) for i, name in enumerate(names)]
     return [[code for code in hub if code is not None] for hub in zip(*codes, strict=True) if None not in hub]
 
@@ -93,8 +95,11 @@ def hubs(con: duckdb.DuckDBPyConnection, columns: Columns, rule: Rule) -> list[l
 def _codes_of(columns: Columns, name: str, texts: Sequence[str]) -> list[int | None]:
     if name in columns.numbers:
         return [int(text) for text in texts]
-    domain = columns.domain[name]
-    return pc.index_in(pa.array(texts, type=domain.type), value_set=domain).to_pylist()  # type: ignore[no-any-return]
+    domain = columns.domain(name)
+    here = pc.is_in(domain, value_set=pa.array(texts, type=domain.type)).to_numpy(zero_copy_only=False)
+    codes = np.flatnonzero(here)
+    code_of = dict(zip(domain.take(pa.array(codes)).to_pylist(), codes.tolist(), strict=True))
+    return [code_of.get(text) for text in texts]
 
 
 def held(columns: Columns, key: str) -> NDArray[np.integer]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -40,6 +41,7 @@ NULL = int(np.iinfo(np.int32).min)
 WIDE_NULL = int(np.iinfo(np.int64).min)
 NARROW = frozenset({"TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT"})
 WHOLE = NARROW | {"BIGINT", "UINTEGER"}
+SHORT = 2**31  # bytes that an Arrow array of strings can hold; more need another type
 TEXT, WHOLE_NUMBER, BOOLEAN, DATE, LIST, OTHER = "text", "whole number", "boolean", "date", "list", "other"
 
 
@@ -59,6 +61,19 @@ class Lists:
     items: Narrow
 
 
+@dataclass(frozen=True)
+class Domain:
+    """The values of a set of codes: code i is `texts[at[i]]`; they are put in order when somebody asks."""
+
+    hashes: Hashes
+    texts: pa.Array
+    at: Ints
+
+    @cached_property
+    def values(self) -> pa.Array:
+        return self.texts.take(pa.array(self.at))
+
+
 @dataclass
 class Columns:
     """The arrays of one run, each under the SQL of the expression over `standard` that it holds.
@@ -66,7 +81,7 @@ class Columns:
     codes    text, and values of any type that are only compared for equality: a code, NULL for null
     numbers  whole numbers, dates (days) and truths (0, 1): the value, NULL or WIDE_NULL for null
     lists    lists of text
-    domain   SQL of a code or list column -> the values of its codes, an Arrow array indexed by code
+    domains  SQL of a code or list column -> its domain
     types    SQL of a number column -> SQL type
     """
 
@@ -74,8 +89,12 @@ class Columns:
     codes: dict[str, Narrow] = field(default_factory=dict)
     numbers: dict[str, NDArray[np.integer]] = field(default_factory=dict)
     lists: dict[str, Lists] = field(default_factory=dict)
-    domain: dict[str, pa.Array] = field(default_factory=dict)
+    domains: dict[str, Domain] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
+
+    def domain(self, sql: str) -> pa.Array:
+        """The values of the codes of a column, an Arrow array indexed by code."""
+        return self.domains[sql].values
 
     def typed(self, sql: str, name: str) -> str:
         """SQL that gives column `name`, in which the values of `sql` stand as here, the type they had in DuckDB."""
@@ -86,7 +105,7 @@ class Columns:
         return f"{quote(name)}::{self.types[sql]} as {quote(name)}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Origin:
     """A relation with a column `place` (0 … size-1) and the columns of `standard` that expressions may read.
 
@@ -118,19 +137,21 @@ class Reader:
     def numbers(self, types: dict[str, str]) -> None:
         """Read whole numbers, dates and truths: SQL -> SQL type."""
         self.columns.types |= types
-        for sql, sql_type in types.items():
-            value = f"(({sql}) - date '1970-01-01')" if sql_type == "DATE" else f"({sql})"
-            wide = sql_type not in NARROW | {"BOOLEAN"}
-            to, kind, null = ("bigint", np.int64, WIDE_NULL) if wide else ("integer", np.int32, NULL)
-            origin = self._origin(sql)
-            found = self.con.execute(f"select place, {value}::{to} as value from {origin.relation}").fetchnumpy()
-            values = np.ma.asarray(found["value"])
-            # The smallest number stands for null. Nobody's data holds it, but nothing may be wrong in silence.
-            if (np.ma.compressed(values) == null).any():
-                raise RefusedError(f"{sql} is {null} in some record, which the kernel keeps for null")
-            placed: NDArray[np.integer] = np.empty(origin.size, dtype=kind)
-            placed[found["place"]] = values.filled(null)
-            self.columns.numbers[sql] = origin.over_records(narrowed(placed) if wide else placed)
+        origins: dict[Origin, list[str]] = {}
+        for sql in types:
+            origins.setdefault(self._origin(sql), []).append(sql)
+        for origin, sqls in origins.items():
+            selected = ", ".join(f"{_number(sql, types[sql])} as v{i}" for i, sql in enumerate(sqls))
+            found = self.con.execute(f"select place, {selected} from {origin.relation}").fetchnumpy()
+            for i, sql in enumerate(sqls):
+                values: Any = np.ma.asarray(found[f"v{i}"])
+                null = NULL if values.dtype == np.int32 else WIDE_NULL
+                # The smallest number stands for null. Nobody's data holds it, but nothing may be wrong in silence.
+                if (np.ma.compressed(values) == null).any():
+                    raise RefusedError(f"{sql} is {null} in some record, which the kernel keeps for null")
+                placed: NDArray[np.integer] = np.empty(origin.size, dtype=values.dtype)
+                placed[found["place"]] = values.filled(null)
+                self.columns.numbers[sql] = origin.over_records(narrowed(placed) if null == WIDE_NULL else placed)
 
     def codes(self, texts: Sequence[str], lists: Sequence[str] = ()) -> None:
         """Read expressions of one domain: `texts` are VARCHAR, `lists` VARCHAR[]."""
@@ -140,9 +161,9 @@ class Reader:
             self._fetch(f"select place, {value} from {origin.relation}")
             for value, origin in zip(selected, origins, strict=True)
         ]
-        codes, dictionary = together([(hashes, values) for _, hashes, values in parts])
+        codes, domain = together([(hashes, values) for _, hashes, values in parts])
         for i, sql in enumerate([*texts, *lists]):
-            self.columns.domain[sql] = dictionary
+            self.columns.domains[sql] = domain
             if i < len(texts):
                 placed = np.full(origins[i].size, NULL, dtype=np.int32)
                 placed[parts[i][0]] = codes[i]
@@ -159,13 +180,14 @@ class Reader:
         ranked += f"from ({every}) where value is not null"
         by_code = f"select any_value(value) as value from ({ranked}) group by code order by code"
         dictionary = self.con.sql(by_code).to_arrow_table().column("value").combine_chunks()
+        domain = Domain(np.zeros(0, dtype=np.uint64), dictionary, np.arange(len(dictionary)))
         got = self.con.execute(f"select ordinal, which, code from ({ranked})").fetchnumpy()
         for i, sql in enumerate(sqls):
             mine = got["which"] == i
             placed = np.full(self.columns.count, NULL, dtype=np.int32)
             placed[got["ordinal"][mine]] = got["code"][mine]
             self.columns.codes[sql] = placed
-            self.columns.domain[sql] = dictionary
+            self.columns.domains[sql] = domain
 
     def _origin(self, sql: str) -> Origin:
         """Where an expression is computed: over the distinct texts of a field, or over the records."""
@@ -200,10 +222,10 @@ class Reader:
         known = f"select place, hash(value) as hash, value from ({query}) where value is not null"
         table = self.con.sql(known).to_arrow_table()
         place, hashes = (table.column(name).to_numpy() for name in ("place", "hash"))
-        values = table.column("value").combine_chunks()
-        if pa.types.is_string(values.type):
+        values = table.column("value")
+        if values.nbytes >= SHORT and pa.types.is_string(values.type):
             values = values.cast(pa.large_string())
-        return place.astype(np.int64), hashes.astype(np.uint64), values
+        return place, hashes, values.combine_chunks()
 
     def _lists(self, sql: str, ordinal: Ints, codes: Narrow) -> Lists:
         """Lists of distinct codes in order."""
@@ -223,38 +245,47 @@ def narrowed(values: NDArray[np.integer]) -> NDArray[np.integer]:
     return np.where(known, values, NULL).astype(np.int32)
 
 
-def together(parts: Sequence[tuple[Hashes, pa.Array]]) -> tuple[list[Narrow], pa.Array]:
-    """Codes of several arrays of texts (with their hashes) in one domain, and the text of every code."""
+def together(parts: Sequence[tuple[Hashes, pa.Array]]) -> tuple[list[Narrow], Domain]:
+    """Codes of several arrays of texts (with their hashes) in one domain."""
     coded = [encode(hashes, values) for hashes, values in parts]
-    if len(parts) == 1:
-        return [coded[0][0]], coded[0][2]
-    hashes = np.concatenate([hashes for _, hashes, _ in coded])
-    codes, _, dictionary = encode(hashes, pa.concat_arrays([values for *_, values in coded]))
-    renumbered = np.split(codes, np.cumsum([len(values) for *_, values in coded])[:-1])
-    return [new[old] for new, (old, *_) in zip(renumbered, coded, strict=True)], dictionary
+    if len(coded) == 1:
+        return [coded[0][0]], coded[0][1]
+    domains = [domain for _, domain in coded]
+    values = [domain.values for domain in domains]
+    if sum(one.nbytes for one in values) >= SHORT:
+        values = [one.cast(pa.large_string()) for one in values]
+    codes, domain = encode(np.concatenate([one.hashes for one in domains]), pa.concat_arrays(values))
+    renumbered = np.split(codes, np.cumsum([len(one) for one in values])[:-1])
+    return [new[old] for new, (old, _) in zip(renumbered, coded, strict=True)], domain
 
 
-def encode(hashes: Hashes, values: pa.Array) -> tuple[Narrow, Hashes, pa.Array]:
-    """Codes of `values`, and for each code its hash and its value. Equal values, and only they, get equal codes."""
-    if len(values) == 0:
-        return np.zeros(0, dtype=np.int32), hashes, values
+def encode(hashes: Hashes, texts: pa.Array) -> tuple[Narrow, Domain]:
+    """A code for every text: equal texts, and only they, have equal codes."""
+    if len(texts) == 0:
+        return np.zeros(0, dtype=np.int32), Domain(hashes, texts, np.zeros(0, dtype=np.int64))
     order = np.argsort(hashes)
     ordered = hashes[order]
-    texts = values.take(pa.array(order))
     first = np.ones(order.size, dtype=np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
-    if not first.all():
-        same = pc.equal(texts[1:], texts[:-1]).to_numpy(zero_copy_only=False)
-        if not (same | first[1:]).all():
-            return _encode_texts(hashes, values)
+    again = np.flatnonzero(~first)
+    same = pc.equal(texts.take(pa.array(order[again])), texts.take(pa.array(order[again - 1])))
+    if not pc.all(same, min_count=0).as_py():
+        return _encode_texts(hashes, texts)
     codes = np.empty(order.size, dtype=np.int32)
     codes[order] = np.cumsum(first, dtype=np.int32) - 1
-    return codes, ordered[first], texts.filter(pa.array(first))
+    return codes, Domain(ordered[first], texts, order[first])
 
 
-def _encode_texts(hashes: Hashes, values: pa.Array) -> tuple[Narrow, Hashes, pa.Array]:
-    whole = values.dictionary_encode()
+def _encode_texts(hashes: Hashes, texts: pa.Array) -> tuple[Narrow, Domain]:
+    """The same without the hashes, for texts of which two share one."""
+    whole = texts.dictionary_encode()
     codes = whole.indices.to_numpy(zero_copy_only=False).astype(np.int32)
     of_code = np.empty(len(whole.dictionary), dtype=np.uint64)
     of_code[codes] = hashes
-    return codes, of_code, whole.dictionary
+    return codes, Domain(of_code, whole.dictionary, np.arange(len(whole.dictionary)))
+
+
+def _number(sql: str, sql_type: str) -> str:
+    """SQL of a whole number, date (days) or truth in one of two widths."""
+    value = f"(({sql}) - date '1970-01-01')" if sql_type == "DATE" else f"({sql})"
+    return f"{value}::{'integer' if sql_type in NARROW | {'BOOLEAN'} else 'bigint'}"

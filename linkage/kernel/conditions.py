@@ -443,7 +443,7 @@ def _values(columns: Columns, sql: str, at: Positions) -> pa.Array:
     held = _held(columns, sql)[at]
     null = held == _null(held)
     if sql in columns.codes:
-        return columns.domain[sql].take(pa.array(held, mask=null))
+        return columns.domain(sql).take(pa.array(held, mask=null))
     return pa.array(held.astype(np.int64), mask=null)
 
 

@@ -32,6 +32,8 @@ from rules.model import BlockingRule, Entity, EntityRules
 CHUNK = 1 << 16
 BATCH = 1 << 19
 SLACK = 1e-6  # sums in another order differ by less
+VERDICTS = ("accept", "review", "guard")
+ACCEPT, REVIEW, GUARD, DROPPED = range(4)
 UNDECIDED = np.int8(-2)
 
 
@@ -86,7 +88,7 @@ class Model:
     review: float
     accept: float
     comparisons: tuple[Compared, ...]
-    guards: tuple[tuple[Bound, str], ...]
+    guards: tuple[tuple[Bound, int], ...]
     frequency: dict[str, Floats]
 
 
@@ -109,7 +111,7 @@ class Kernel:
             for whole in (comparison(entity, rule),)
         ]
         guards = tuple(
-            (compiler.condition(guard.when), "dropped" if guard.effect == "reject" else "guard")
+            (compiler.condition(guard.when), DROPPED if guard.effect == "reject" else GUARD)
             for guard in sorted(entity.guards, key=lambda guard: guard.effect)
         )
         adjusted = frequency_columns(entity)
@@ -197,17 +199,17 @@ class Kernel:
             total += parts[one.name]
         worth = total >= self.model.review
         pairs, rule, total = self._pairs(left, right, gammas).take(worth), rule[worth], total[worth]
-        verdict = np.where(total >= self.model.accept, "accept", "review").astype(object)
+        verdict = np.where(total >= self.model.accept, ACCEPT, REVIEW)
         for guard, said in reversed(self.model.guards):
             verdict[guard.condition.truth(pairs) == c.TRUE] = said
-        left_open = verdict != "dropped"
+        left_open = np.flatnonzero(verdict != DROPPED)
         pairs, rule, total = pairs.take(left_open), rule[left_open], total[left_open]
         table = {
             "record_l": record[pairs.left],
             "record_r": record[pairs.right],
             "match_key": pa.array([str(i) for i in range(len(self.blocks))]).take(pa.array(rule)),
             "match_weight": total,
-            "verdict": pa.array(verdict[left_open], type=pa.string()),
+            "verdict": pa.array(VERDICTS).take(pa.array(verdict[left_open])),
         }
         for one in self.model.comparisons:
             table[f"gamma_{one.name}"] = pairs.gammas[one.name]

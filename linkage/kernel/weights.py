@@ -16,10 +16,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from linkage.frequencies import lookup_sql
 from linkage.kernel.columns import NULL, Columns, Floats
 from linkage.kernel.conditions import Pairs, Truths
-from rules.columns import quote
+from linkage.sql import number
+from rules.kinds.base import literal
 
 LEAST = 1e-300  # Splink takes no m and no u below this
 
@@ -94,16 +94,19 @@ def weights(comparison: dict[str, Any], frequency: dict[str, Floats]) -> Weights
 
 
 def frequency_of(con: duckdb.DuckDBPyConnection, columns: Columns, column: str) -> Floats:
-    """The frozen frequency of every value of a column by its code: 0 for values of other columns, and at the end."""
-    domain = columns.domain[column]
+    """The frozen frequency of every value of a column by its code, as `lookup_sql` has it; at the end 0 for null."""
+    domain = columns.domain(column)
+    named = f"name = {literal(column)}"
+    total = max(1, number(con, f"select max(count) from frequency where kind = 'total' and {named}"))
     con.register("kernel_domain", pa.table({"code": np.arange(len(domain)), "value": domain}))
     try:
         found = con.execute(
-            f"select code, {quote('tf_' + column)} as frequency from ({lookup_sql(column)}) as looked_up "
-            f"join kernel_domain on kernel_domain.value = looked_up.{quote(column)}"
+            "select code, count from kernel_domain as d "
+            f"join frequency as f on f.value = cast(d.value as varchar) where f.kind = 'tf' and f.{named}"
         ).fetchnumpy()
     finally:
         con.unregister("kernel_domain")
-    frequency = np.zeros(len(domain) + 1)
-    frequency[found["code"]] = found["frequency"]
+    frequency = np.full(len(domain) + 1, 1 / total)
+    frequency[found["code"]] = found["count"] / total
+    frequency[-1] = 0
     return frequency
