@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -16,15 +18,17 @@ from linkage.block import block
 from linkage.decisions import DecisionStore
 from linkage.ingest import load_file
 from linkage.kernel import match
+from linkage.kernel.columns import encode
 from linkage.kernel.match import Kernel
 from linkage.link import link
 from linkage.score import score
 from linkage.splink_model import build, comparison
 from linkage.standardize import standardize
 from linkage.workspace import Workspace, use_entity
+from rules.errors import RefusedError
 from rules.loader import SHIPPED, load_rules
 from rules.model import EntityRules
-from tests.linkage.things import VESSEL, database, vessel
+from tests.linkage.things import VESSEL, database, population, vessel
 
 DAY = date(2024, 6, 1)
 SIZE = 1500
@@ -275,3 +279,56 @@ def test_any_rules_over_any_records_are_matched_as_splink_matches_them(
     finally:
         match.CHUNK, match.BATCH = before
         con.close()
+
+
+def ready(tmp_path: Path, records: list[dict[str, Any]], **changes: Any) -> tuple[Any, EntityRules]:
+    """Standardized records, with weights for every level of the rules."""
+    rules = weighed(vessel(tmp_path, **changes), [0.9, 0.02, 0.3])
+    con = database(rules, records)
+    standardize(con, rules, tmp_path, DAY)
+    frequencies.load(con, rules)
+    return con, rules
+
+
+def test_texts_that_share_a_hash_keep_codes_of_their_own() -> None:
+    pair = ["sun li ying\x1f1977\x1f880304", "sun li ping\x1f1970\x1f880304"]
+    con = duckdb.connect()
+    hashes = con.execute("select hash(text) as h from unnest(?) as t(text)", [pair]).fetchnumpy()["h"]
+    assert hashes[0] == hashes[1], "another DuckDB: any two hashes may be taken as equal here"
+    codes, domain = encode(hashes[[0, 1, 0]], pa.array([*pair, pair[0]]))
+    assert codes[0] == codes[2] != codes[1]
+    assert domain.values.take(pa.array(codes)).to_pylist() == [*pair, pair[0]]
+
+
+def test_the_number_of_threads_changes_nothing(tmp_path: Path) -> None:
+    con, rules = ready(tmp_path, population(300, seed=9))
+    found = []
+    for threads in (1, 4):
+        con.execute(f"set threads = {threads}")
+        Kernel(con, rules).match()
+        found.append(con.execute("select * from candidate_pair order by record_l, record_r").fetchall())
+    assert len(found[0]) > 100
+    assert found[0] == found[1]
+
+
+def test_too_many_pairs_are_refused_before_any_is_made(tmp_path: Path) -> None:
+    records = [{"name": f"v{i}", "owner": "Meyer", "radio": f"13900001{i:03}"} for i in range(20)]
+    con, rules = ready(tmp_path, records, matching=VESSEL["matching"] | {"budget": 1.0})
+    with pytest.raises(RefusedError, match=r"190 candidate pairs, more than the budget of 20 .*owner__key") as refused:
+        Kernel(con, rules)
+    assert "(20 records)" in str(refused.value)
+    assert con.execute("select count(*) from duckdb_tables() where table_name = 'candidate_pair'").fetchall() == [(0,)]
+
+
+def test_the_number_that_stands_for_null_is_refused_as_a_value(tmp_path: Path) -> None:
+    odd = {"name": "odd", "null": "lowest_l is null", "own": [{"label": "same", "when": "lowest_l + 0 = lowest_r"}]}
+    derive = VESSEL["derive"] | {"lowest": "case when mark__key is null then 0 else -2147483648 end::integer"}
+    con, rules = ready(tmp_path, [{"name": "a", "mark": "k1"}] * 2, derive=derive, comparisons=[odd], guards=[])
+    with pytest.raises(RefusedError, match="keeps for null"):
+        Kernel(con, rules)
+
+
+def test_nothing_to_compare_is_no_error(tmp_path: Path) -> None:
+    con, rules = ready(tmp_path, [{"name": "astra", "owner": "Meyer"}])
+    assert Kernel(con, rules).match() == 0
+    assert con.execute("select count(*) from candidate_pair").fetchall() == [(0,)]
