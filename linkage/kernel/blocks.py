@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from linkage.frequencies import hub_key
 from linkage.kernel.columns import NULL, WIDE_NULL, Bools, Columns, Ints, Lists, Narrow
-from linkage.kernel.conditions import Positions, distinct, shared
+from linkage.kernel.conditions import Positions, distinct, shared, where_true
 from linkage.sql import rows
 from rules.model import BlockingRule
 
@@ -191,14 +191,15 @@ def stream(made: Sequence[Blocks], group: Ints, chunk: int) -> Iterator[tuple[in
             partner = one.end[at] - (until[at] - np.arange(low, high))
             left, right = one.member[at], one.member[partner]
             if isinstance(one.of, Lists):
-                keep = _least(one, left, right, one.end[at])
-            else:
-                keep = np.ones(left.size, dtype=np.bool_)
+                once = _least(one, left, right, one.end[at])
+                left, right = where_true(once, left), where_true(once, right)
             if grouped:
-                keep &= (group[left] != group[right]) | (group[left] < 0)
+                apart = (group[left] != group[right]) | (group[left] < 0)
+                left, right = where_true(apart, left), where_true(apart, right)
             for earlier in made[:i]:
-                keep &= ~_together(earlier.of, left, right, keep)
-            yield i, high - low, left[keep], right[keep]
+                new = ~_together(earlier.of, left, right)
+                left, right = where_true(new, left), where_true(new, right)
+            yield i, high - low, left, right
 
 
 def _least(one: Blocks, left: Positions, right: Positions, end: Positions) -> Bools:
@@ -211,13 +212,12 @@ def _least(one: Blocks, left: Positions, right: Positions, end: Positions) -> Bo
     return found
 
 
-def _together(of: Narrow | Lists, left: Positions, right: Positions, asked: Bools) -> Bools:
+def _together(of: Narrow | Lists, left: Positions, right: Positions) -> Bools:
+    """Whether two records stand in one block of a rule."""
     if isinstance(of, Lists):
         found = np.zeros(left.size, dtype=np.bool_)
-        at = np.flatnonzero(asked)
-        pair, _ = shared(of, left[at], of, right[at])
-        found[at[pair]] = True
+        found[shared(of, left, of, right)[0]] = True
         return found
-    here = of[left]
-    both: Bools = (here == of[right]) & (here >= 0)
+    here = of.take(left)
+    both: Bools = (here == of.take(right)) & (here >= 0)
     return both

@@ -142,8 +142,9 @@ class Compiler:
         raise NoForm
 
     def _connected(self, tree: exp.Expr, sort: type[exp.Expr], branch: bool) -> tuple[c.Condition, ...]:
-        """The parts of AND or OR: those that ask nothing first, and all that ask in one question."""
+        """The parts of AND or OR: what costs little first, and all that ask in one question."""
         parts = [(part, self._truth(part, branch)) for part in flattened(tree, sort)]
+        parts.sort(key=lambda one: cost(one[1]))
         free = [condition for _, condition in parts if not asks(condition)]
         asking = [(part, condition) for part, condition in parts if asks(condition)]
         whole = [part for part, condition in asking if isinstance(condition, c.Asked)]
@@ -359,6 +360,11 @@ def strict(tree: exp.Expr) -> bool:
 def asks(part: object) -> bool:
     """Whether evaluating a condition or number asks DuckDB."""
     return isinstance(part, c.Asked) or any(asks(child) for child in _children(part))
+
+
+def cost(part: object) -> int:
+    """How many columns evaluating a condition or number reads at most."""
+    return sum(cost(child) for child in _children(part)) or 1
 
 
 def _children(part: object) -> Iterable[object]:

@@ -3,6 +3,9 @@
 A truth is an `int8` array in which FALSE < UNKNOWN < TRUE, so that SQL's three-valued AND is the minimum and OR the
 maximum. Parts are evaluated only for the pairs that they still decide: AND stops at false, OR at true, CASE takes
 one branch. What has no form here is asked of DuckDB, once for every distinct combination of values (`Asked`).
+
+NumPy chooses by positions three to five times faster than by a mask, and a truth made of bits is faster than one that
+is written under a mask: hence `where_true` and `known_truth`.
 """
 
 from __future__ import annotations
@@ -37,14 +40,29 @@ class Pairs:
     def __len__(self) -> int:
         return self.left.size
 
-    def take(self, which: Positions | Bools) -> Pairs:
+    def take(self, which: Positions) -> Pairs:
         """Some of the pairs."""
-        gammas = {name: gamma[which] for name, gamma in self.gammas.items()}
-        return Pairs(self.columns, self.con, self.left[which], self.right[which], gammas)
+        gammas = {name: gamma.take(which) for name, gamma in self.gammas.items()}
+        return Pairs(self.columns, self.con, self.left.take(which), self.right.take(which), gammas)
 
     def of(self, side: str) -> Positions:
         """The records on one side, `l` or `r`."""
         return self.left if side == "l" else self.right
+
+
+def where_true(found: Bools, of: Positions) -> Positions:
+    """Those of some positions where a mask over them is true."""
+    return of.take(np.flatnonzero(found))
+
+
+def sure(found: Bools) -> Truths:
+    """TRUE or FALSE."""
+    return found.view(np.int8) << 1
+
+
+def known_truth(found: Bools, known: Bools) -> Truths:
+    """TRUE or FALSE where known, else UNKNOWN."""
+    return sure(found & known) | (~known).view(np.int8)
 
 
 class Condition(Protocol):
@@ -141,7 +159,7 @@ class Case:
             if not open_.size:
                 return found
             here = when.truth(pairs.take(open_)) == TRUE
-            chosen, open_ = open_[here], open_[~here]
+            chosen, open_ = where_true(here, open_), where_true(~here, open_)
             if chosen.size:
                 found[chosen] = then.truth(pairs.take(chosen))
         if open_.size:
@@ -159,9 +177,9 @@ class Known:
     def truth(self, pairs: Pairs) -> Truths:
         columns, at = pairs.columns, pairs.of(self.side)
         if self.sql in columns.lists:
-            return _sure(columns.lists[self.sql].length[at] >= 0)
-        values = columns.codes[self.sql] if self.sql in columns.codes else columns.numbers[self.sql]
-        return _sure(values[at] != _null(values))
+            return sure(columns.lists[self.sql].length.take(at) >= 0)
+        values = _held(columns, self.sql)
+        return sure(values.take(at) != _null(values))
 
 
 @dataclass(frozen=True)
@@ -171,7 +189,7 @@ class KnownNumber:
     number: Number
 
     def truth(self, pairs: Pairs) -> Truths:
-        return _sure(self.number.value(pairs)[1])
+        return sure(self.number.value(pairs)[1])
 
 
 @dataclass(frozen=True)
@@ -182,8 +200,8 @@ class Flag:
     sql: str
 
     def truth(self, pairs: Pairs) -> Truths:
-        values = pairs.columns.numbers[self.sql][pairs.of(self.side)]
-        return np.where(values == NULL, UNKNOWN, values.astype(np.int8) * TRUE).astype(np.int8)
+        values = pairs.columns.numbers[self.sql].take(pairs.of(self.side))
+        return known_truth(values == 1, values != NULL)
 
 
 @dataclass(frozen=True)
@@ -196,11 +214,9 @@ class SameCode:
 
     def truth(self, pairs: Pairs) -> Truths:
         (side, sql), (other, other_sql) = self.left, self.right
-        a, b = pairs.columns.codes[sql][pairs.of(side)], pairs.columns.codes[other_sql][pairs.of(other)]
-        found = _sure(a == b)
-        if not self.nulls:
-            found[(a == NULL) | (b == NULL)] = UNKNOWN
-        return found
+        a = pairs.columns.codes[sql].take(pairs.of(side))
+        b = pairs.columns.codes[other_sql].take(pairs.of(other))
+        return sure(a == b) if self.nulls else known_truth(a == b, (a != NULL) & (b != NULL))
 
 
 COMPARE: dict[str, Callable[[Whole, Whole], Bools]] = {
@@ -225,13 +241,10 @@ class Compare:
     def truth(self, pairs: Pairs) -> Truths:
         a, a_known = self.left.value(pairs)
         b, b_known = self.right.value(pairs)
-        found = _sure(COMPARE[self.operator](a, b))
+        found = COMPARE[self.operator](a, b)
         if self.nulls:
-            found[a_known != b_known] = FALSE
-            found[~a_known & ~b_known] = TRUE
-        else:
-            found[~(a_known & b_known)] = UNKNOWN
-        return found
+            return sure((found & a_known & b_known) | ~(a_known | b_known))
+        return known_truth(found, a_known & b_known)
 
 
 @dataclass(frozen=True)
@@ -254,7 +267,7 @@ class Column:
 
     def value(self, pairs: Pairs) -> tuple[Whole, Bools]:
         values = pairs.columns.numbers[self.sql]
-        found = values[pairs.of(self.side)]
+        found = values.take(pairs.of(self.side))
         known: Bools = found != _null(values)
         return found, known
 
@@ -343,7 +356,7 @@ class AsNumber:
 
     def value(self, pairs: Pairs) -> tuple[Whole, Bools]:
         found = self.condition.truth(pairs)
-        return (found == TRUE).astype(np.int64), found != UNKNOWN
+        return (found == TRUE).view(np.int8), found != UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -388,7 +401,7 @@ class Asked:
 
     def truth(self, pairs: Pairs) -> Truths:
         answer, known = self._ask(pairs, "boolean")
-        return np.where(known, answer.astype(np.int8) * TRUE, UNKNOWN).astype(np.int8)
+        return known_truth(answer == 1, known)
 
     def value(self, pairs: Pairs) -> tuple[Whole, Bools]:
         return self._ask(pairs, "bigint")
@@ -398,7 +411,7 @@ class Asked:
         if self.strict:
             for side, sql in self.inputs:
                 values = _held(pairs.columns, sql)
-                asked = asked[values[pairs.of(side)[asked]] != _null(values)]
+                asked = where_true(values.take(pairs.of(side).take(asked)) != _null(values), asked)
         found, known = np.zeros(len(pairs), dtype=np.int64), np.zeros(len(pairs), dtype=np.bool_)
         if not asked.size:
             return found, known
@@ -449,7 +462,3 @@ def _values(columns: Columns, sql: str, at: Positions) -> pa.Array:
 
 def _null(values: NDArray[np.integer]) -> int:
     return NULL if values.dtype == np.int32 else WIDE_NULL
-
-
-def _sure(found: Bools) -> Truths:
-    return found.view(np.int8) * TRUE

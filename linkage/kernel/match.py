@@ -23,7 +23,7 @@ from linkage.kernel import conditions as c
 from linkage.kernel.blocks import Blocks, Rule, alike, blocks, stream
 from linkage.kernel.columns import NULL, Columns, Floats, Ints, Reader
 from linkage.kernel.compiler import Bound, Compiler
-from linkage.kernel.conditions import Pairs, Positions, Truths
+from linkage.kernel.conditions import Pairs, Positions, Truths, where_true
 from linkage.kernel.weights import Weights, frequency_of, prior_weight, weights
 from linkage.score import candidate_columns
 from linkage.splink_model import comparison, frequency_columns, settings
@@ -57,10 +57,10 @@ class Compared:
             here = level.cheap.truth(pairs.take(open_)) == c.TRUE
             reached = len(self.levels) - i
             if level.asks:
-                most[open_[here]] = self.weights.most[1 : reached + 2].max()
+                most[where_true(here, open_)] = self.weights.most[1 : reached + 2].max()
             else:
-                gamma[open_[here]] = reached
-            open_ = open_[~here]
+                gamma[where_true(here, open_)] = reached
+            open_ = where_true(~here, open_)
         gamma[open_] = 0
         return gamma, most
 
@@ -70,8 +70,8 @@ class Compared:
         open_ = np.flatnonzero(self._null(gamma, pairs) == UNDECIDED)
         for i, level in enumerate(self.levels):
             here = level.condition.truth(pairs.take(open_)) == c.TRUE
-            gamma[open_[here]] = len(self.levels) - i
-            open_ = open_[~here]
+            gamma[where_true(here, open_)] = len(self.levels) - i
+            open_ = where_true(~here, open_)
         gamma[open_] = 0
         return gamma
 
@@ -172,15 +172,17 @@ class Kernel:
         bound = np.full(left.size, self.model.prior + sum(one.weights.top for one in self.model.comparisons))
         for one in sorted(self.model.comparisons, key=lambda one: -one.weights.top):
             gamma, most = one.cheap(pairs)
-            decided = gamma != UNDECIDED
-            weight = most
-            weight[decided] = one.weights.of(gamma[decided], pairs.take(decided), self.model.frequency)
-            bound += weight - one.weights.top
+            decided = np.flatnonzero(gamma != UNDECIDED)
+            if decided.size == gamma.size:
+                most = one.weights.of(gamma, pairs, self.model.frequency)
+            elif decided.size:
+                most[decided] = one.weights.of(gamma.take(decided), pairs.take(decided), self.model.frequency)
+            bound += most - one.weights.top
             gammas[one.name] = gamma
             hopeful = np.flatnonzero(bound >= self.model.review - SLACK)
             if hopeful.size < bound.size:
                 pairs, bound = pairs.take(hopeful), bound[hopeful]
-                gammas = {name: gamma[hopeful] for name, gamma in gammas.items()}
+                gammas = {name: gamma.take(hopeful) for name, gamma in gammas.items()}
         return pairs.left, pairs.right, gammas
 
     def _finish(self, kept: _Kept, record: Ints) -> None:
@@ -197,7 +199,7 @@ class Kernel:
                 gammas[one.name][open_] = one.whole(pairs.take(open_))
             parts[one.name] = one.weights.of(gammas[one.name], pairs, self.model.frequency)
             total += parts[one.name]
-        worth = total >= self.model.review
+        worth = np.flatnonzero(total >= self.model.review)
         pairs, rule, total = self._pairs(left, right, gammas).take(worth), rule[worth], total[worth]
         verdict = np.where(total >= self.model.accept, ACCEPT, REVIEW)
         for guard, said in reversed(self.model.guards):
