@@ -145,11 +145,13 @@ def _compared(work: Path) -> Document:
     Splink cannot be told that two records of a source free of duplicates are no pair: those it found do not count.
     """
     con = duckdb.connect()
-    con.execute(f"create view one_source as select * from read_parquet('{work / 'groups.parquet'}')")
+    con.execute(f"create view known as select * from read_parquet('{work / 'records.parquet'}')")
     for side in ("splink", "from_landed", "from_standard"):
+        by = "ordinal" if side == "splink" else "record_id"
+        path = work / f"{side}.parquet"
         con.execute(
-            f"create view {side} as select l, r, weight from read_parquet('{work / f'{side}.parquet'}') "
-            "left join one_source as a on a.ordinal = l left join one_source as b on b.ordinal = r "
+            f"create view {side} as select a.record_id as l, b.record_id as r, weight from read_parquet('{path}') "
+            f"join known as a on a.{by} = l join known as b on b.{by} = r "
             "where a.dup_group is null or a.dup_group is distinct from b.dup_group"
         )
     ((links, apart, difference),) = con.execute(
@@ -177,8 +179,10 @@ def _prepare(work: Path, dense: bool) -> Document:
         con.execute(
             f"copy (select ordinal, {columns}{blocks} from standard) to '{work / 'standard.parquet'}' (format parquet)"
         )
-        groups = "select ordinal, dup_group from standard where dup_group is not null"
-        con.execute(f"copy ({groups}) to '{work / 'groups.parquet'}' (format parquet)")
+        con.execute(
+            "copy (select ordinal, record_id, dup_group from standard) "
+            f"to '{work / 'records.parquet'}' (format parquet)"
+        )
         for column in frequency_columns(one.entity):
             path = work / f"tf_{column}.parquet"
             con.execute(f"copy ({frequencies.lookup_sql(column)}) to '{path}' (format parquet)")
@@ -238,12 +242,7 @@ def _matched(con: duckdb.DuckDBPyConnection, one: EntityRules, path: Path, cpu: 
     cluster(con, one, [])
     marks.append(time.process_time())
     cpu |= {name: round(b - a, 2) for name, a, b in zip(("block", "score", "cluster"), marks, marks[1:], strict=False)}
-    _write(
-        con,
-        path,
-        "l.ordinal, r.ordinal, match_weight from candidate_pair "
-        "join standard as l on l.record_id = record_l join standard as r on r.record_id = record_r",
-    )
+    _write(con, path, "record_l, record_r, match_weight from candidate_pair")
     return {"records": number(con, "select count(*) from standard"), "candidate_pairs": pairs, "cpu": cpu}
 
 

@@ -82,7 +82,8 @@ def cluster(con: duckdb.DuckDBPyConnection, rules: EntityRules, decided: Iterabl
     finally:
         con.unregister("label")
         con.unregister("refused")
-    return ClusterCounts(int(np.unique(found.label).size), int(found.refused.size))
+    heads = np.count_nonzero(found.label == np.arange(count))
+    return ClusterCounts(int(heads), int(found.refused.size))
 
 
 def _slots(con: duckdb.DuckDBPyConnection, entity: Entity) -> tuple[dict[str, Ints], dict[str, frozenset[Pair]]]:

@@ -229,7 +229,8 @@ class Reader:
 
     def _lists(self, sql: str, ordinal: Ints, codes: Narrow) -> Lists:
         """Lists of distinct codes in order."""
-        placed = np.unique(ordinal << 32 | codes) if codes.size else np.zeros(0, dtype=np.int64)
+        placed = np.sort(ordinal << 32 | codes)
+        placed = placed[np.diff(placed, prepend=-1) != 0]
         length = np.bincount(placed >> 32, minlength=self.columns.count).astype(np.int64)
         start = np.cumsum(length) - length
         null = self.con.execute(f"select ordinal from standard where ({sql}) is null").fetchnumpy()["ordinal"]
