@@ -18,6 +18,7 @@ from golden_records import release as releases
 from golden_records.plan import Plan, plan, read_plan
 from linkage import ingest
 from linkage import link as links
+from linkage.link import Engine
 from linkage.train import train as train_weights
 from linkage.workspace import Workspace, use_entity
 from rules.errors import InputError, RefusedError
@@ -103,6 +104,7 @@ def link(
     entities: Annotated[list[str] | None, typer.Argument(help="Entity types; default: all that have records.")] = None,
     workspace: Place = HERE,
     as_of: AsOf = None,
+    engine: Annotated[Engine, typer.Option(help="What executes the model; both give the same result.")] = "kernel",
     as_json: AsJson = False,
 ) -> None:
     """Decide which records are the same entity, from landed files to clusters."""
@@ -111,7 +113,14 @@ def link(
         chosen = links.chosen(batch.con, batch.rules, entities or ())
         check_disk(workspace, links.disk_needed(batch.con, chosen))
         reports = links.link(
-            batch.con, batch.ws, batch.rules, batch.decisions, day_of(as_of), Bars(), [one.name for one in chosen]
+            batch.con,
+            batch.ws,
+            batch.rules,
+            batch.decisions,
+            day_of(as_of),
+            Bars(),
+            [one.name for one in chosen],
+            engine,
         )
     if as_json:
         return print_json([dataclasses.asdict(report) for report in reports])

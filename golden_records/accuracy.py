@@ -54,7 +54,7 @@ def evaluate(
 
 
 def _has_standard(con: duckdb.DuckDBPyConnection, entity: str) -> bool:
-    wanted = "select count(*) from duckdb_tables() where schema_name = $entity and table_name = 'standard'"
+    wanted = "select count(*) from information_schema.tables where table_schema = $entity and table_name = 'standard'"
     return number(con, wanted, entity=entity) > 0
 
 

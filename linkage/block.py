@@ -47,7 +47,7 @@ def block(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> list[RulePairs]
         if rule.each:
             con.execute(f"create or replace table block_{i} as {each_sql(rule)}")
     estimates = _estimate(con, entity)
-    _refuse_above_budget(con, entity, estimates)
+    refuse_above_budget(con, entity, estimates)
     con.execute("create or replace table pair (join_key_l bigint, join_key_r bigint, match_key varchar)")
     for i in range(len(entity.blocking)):
         con.execute(f"insert into pair {pairs_sql(entity, i)}")
@@ -118,7 +118,8 @@ def _estimate(con: duckdb.DuckDBPyConnection, entity: Entity) -> list[RulePairs]
     return [RulePairs(hub_name(rule), int(found[hub_name(rule)])) for rule in entity.blocking]
 
 
-def _refuse_above_budget(con: duckdb.DuckDBPyConnection, entity: Entity, estimates: list[RulePairs]) -> None:
+def refuse_above_budget(con: duckdb.DuckDBPyConnection, entity: Entity, estimates: list[RulePairs]) -> None:
+    """RefusedError where the rules together make more pairs than `matching.budget` per record."""
     records = max(number(con, "select count(*) from standard"), frozen_total(con))
     allowed = int(entity.matching.budget * records)
     wanted = sum(estimate.pairs for estimate in estimates)

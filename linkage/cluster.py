@@ -15,7 +15,9 @@ from typing import Literal
 import duckdb
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from linkage.kernel.columns import Reader
 from linkage.sql import number, run
 from linkage.union import Constraints, Floats, Ints, Pair, components, constrained_union
 from rules.columns import quote
@@ -50,10 +52,11 @@ def cluster(con: duckdb.DuckDBPyConnection, rules: EntityRules, decided: Iterabl
     """
     count = number(con, "select count(*) from standard")
     same, different = _present(con, list(decided))
+    slots, licences = _slots(con, rules.entity)
     constraints = Constraints(
-        slots={one.slot: _codes(con, count, one.column, code_sql(one.column)) for one in rules.entity.exclusive},
-        groups=_codes(con, count, "dup_group", "dense_rank() over (order by dup_group) - 1"),
-        licences=_licences(con, rules.entity),
+        slots=slots,
+        groups=_groups(con, rules.entity),
+        licences=licences,
         same=tuple(pair for pair, _ in same),
         different=tuple(pair for pair, _ in different),
     )
@@ -79,36 +82,43 @@ def cluster(con: duckdb.DuckDBPyConnection, rules: EntityRules, decided: Iterabl
     finally:
         con.unregister("label")
         con.unregister("refused")
-    return ClusterCounts(int(np.unique(found.label).size), int(found.refused.size))
+    heads = np.count_nonzero(found.label == np.arange(count))
+    return ClusterCounts(int(heads), int(found.refused.size))
 
 
-def code_sql(column: str) -> str:
-    """SQL: a number that stands for a column's value (63 bits of its hash)."""
-    return f"cast(hash({quote(column)}) >> 1 as bigint)"
+def _slots(con: duckdb.DuckDBPyConnection, entity: Entity) -> tuple[dict[str, Ints], dict[str, frozenset[Pair]]]:
+    """Per slot a code per record, and the pairs of codes that an alias field licenses: a value and its alias."""
+    reader = Reader(con, entity)
+    slots: dict[str, Ints] = {}
+    licences: dict[str, frozenset[Pair]] = {}
+    for one in entity.exclusive:
+        column = _text(one.column)
+        aliases = [_text(f"{name}__key") for name, rule in entity.fields.items() if rule.alias_of == one.column]
+        reader.codes([column, *aliases])
+        own = _from_zero(reader.columns.codes[column])
+        for alias in aliases:
+            other = _from_zero(reader.columns.codes[alias])
+            licensing = (own >= 0) & (other >= 0) & (own != other)
+            pairs = np.unique(np.stack([own[licensing], other[licensing]], axis=1), axis=0)
+            found = frozenset((int(a), int(b)) for a, b in pairs)
+            licences[one.slot] = licences.get(one.slot, frozenset()) | found
+        slots[one.slot] = own
+    return slots, licences
 
 
-def _codes(con: duckdb.DuckDBPyConnection, count: int, column: str, code: str) -> Ints:
-    """A code per ordinal, -1 where `column` is null."""
-    found = con.execute(f"select ordinal, {code} as code from standard where {quote(column)} is not null").fetchnumpy()
-    codes = np.full(count, -1, dtype=np.int64)
-    codes[found["ordinal"]] = found["code"]
-    return codes
+def _groups(con: duckdb.DuckDBPyConnection, entity: Entity) -> Ints:
+    """A code per record of the group that its source declares free of duplicates, -1 for none."""
+    reader = Reader(con, entity)
+    reader.codes(["dup_group"])
+    return _from_zero(reader.columns.codes["dup_group"])
 
 
-def _licences(con: duckdb.DuckDBPyConnection, entity: Entity) -> dict[str, frozenset[Pair]]:
-    """Per slot the pairs of codes that an alias field licenses: a record's own value and its alias."""
-    found: dict[str, frozenset[Pair]] = {}
-    slots = {one.column: one.slot for one in entity.exclusive}
-    for name, field in entity.fields.items():
-        if field.alias_of is not None and field.alias_of in slots:
-            own, alias = quote(field.alias_of), quote(f"{name}__key")
-            pairs = con.execute(
-                f"select distinct {code_sql(field.alias_of)}, {code_sql(name + '__key')} from standard "
-                f"where {own} is not null and {alias} is not null and {own} <> {alias}"
-            ).fetchall()
-            slot = slots[field.alias_of]
-            found[slot] = found.get(slot, frozenset()) | {(int(a), int(b)) for a, b in pairs}
-    return found
+def _text(column: str) -> str:
+    return f"cast({quote(column)} as varchar)"
+
+
+def _from_zero(codes: NDArray[np.int32]) -> Ints:
+    return np.maximum(codes, -1).astype(np.int64)
 
 
 def _edges(con: duckdb.DuckDBPyConnection) -> tuple[Ints, Ints, Floats]:

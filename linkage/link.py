@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Literal
 
 import duckdb
 
@@ -24,6 +25,7 @@ from linkage.block import RulePairs, block
 from linkage.cluster import ClusterCounts, SourceRecord, cluster
 from linkage.decisions import DecisionStore, Waiting
 from linkage.frequencies import path_of
+from linkage.kernel.match import Kernel
 from linkage.progress import SILENT, Reporter
 from linkage.references import group, has_table
 from linkage.score import score
@@ -37,6 +39,7 @@ from rules.errors import NotFoundError, RefusedError
 from rules.model import EntityRules, Rules
 
 DISK_PER_RECORD = 1200
+Engine = Literal["kernel", "splink"]
 Pair = tuple[SourceRecord, SourceRecord]
 
 
@@ -65,8 +68,11 @@ def link(
     as_of: date,
     reporter: Reporter = SILENT,
     only: Iterable[str] = (),
+    engine: Engine = "kernel",
 ) -> list[LinkReport]:
     """Link every entity type that has records (or those of `only`), in the order of the rules.
+
+    `engine` says what executes the model: the kernel over arrays, or Splink over SQL. The result is the same.
 
     Raises:
         NotFoundError: nothing is loaded, or an entity type is unknown or has no records.
@@ -82,7 +88,7 @@ def link(
         if one.weights is None:
             raise RefusedError(f"{one.name} has no trained weights; run 'shuyuan train {one.name}' first")
         con.execute("delete from main.linked where entity = ?", [one.name])
-        reports.append(_link_one(con, rules, one, decisions, as_of, reporter))
+        reports.append(_link_one(con, rules, one, decisions, as_of, reporter, engine))
         said = [one.name, fingerprint(con, rules, one, last_decision, as_of), as_of]
         con.execute("insert into main.linked values (?, ?, ?)", said)
         con.execute("checkpoint")
@@ -188,6 +194,7 @@ def _link_one(
     decisions: DecisionStore,
     as_of: date,
     reporter: Reporter,
+    engine: Engine,
 ) -> LinkReport:
     use_entity(con, one.name)
     seconds: dict[str, float] = {}
@@ -202,11 +209,18 @@ def _link_one(
     with step("standardize"):
         prepare(con, rules, one, as_of)
         frequencies.load(con, one)
-    with step("block"):
-        estimates = block(con, one)
-    pairs = number(con, "select pairs from candidate_total")
-    with step("score", pairs) as advance:
-        score(con, one, advance)
+    if engine == "kernel":
+        with step("block", watched=False):
+            kernel = Kernel(con, one)
+            estimates = kernel.estimates
+        with step("score", sum(rule.pairs for rule in estimates)) as advance:
+            kernel.match(advance)
+        del kernel
+    else:
+        with step("block"):
+            estimates = block(con, one)
+        with step("score", number(con, "select pairs from candidate_total")) as advance:
+            score(con, one, advance)
     with step("cluster", watched=False):
         counts = cluster(con, one, decisions.replay(one.name))
     with step("review queue", watched=False):

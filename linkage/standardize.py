@@ -1,13 +1,17 @@
 """Cleans the current records and derives their key columns.
 
-Reads: current_record, version, reference tables. Writes: value_<field>, standard, past, quarantine, finding (those of
-records).
+Reads: current_record, version, reference tables. Writes: value_<field>, standard_row, standard, past, quarantine,
+finding (those of records).
 
 Every field is parsed once per *distinct* text, so a phone number that stands in a million rows costs one
 parse. A value with a finding of severity `error` does not count: value and key are null in `standard`, while
 the kind's other columns keep what evidence is left in it (15 sound digits of a number that a spreadsheet
 damaged). A record that fails a check of severity `error` is quarantined: it stays landed and reported, but
 is absent from `standard`; `quarantine` names it.
+
+`standard` is a view. `standard_row` holds of every field the value, its key, whether it is sound, and which row of
+`value_<field>` it came from (`nth`); all that a kind derives beyond that stands there once for each distinct text, and
+is joined where a query names it and nowhere else. A run that is broken off leaves no `standard`.
 
 `past` has the columns of `standard` for the versions that counted before, each with `since` and `until`: nothing is
 matched by them, but what a relation or an event said on a day in the past is read there.
@@ -30,6 +34,7 @@ from rules.kinds.base import literal
 from rules.loader import reference_path
 from rules.model import Entity, EntityRules
 
+NTH = "nth"  # a record's row of `value_<field>`: what reads one field only can be computed once per distinct text
 BLANK = literal(" \t\r\n\u3000\u00a0\ufeff")
 
 
@@ -45,6 +50,7 @@ def standardize(
     References mean what the entity types in `others` were linked to.
     """
     entity = rules.entity
+    drop_standard(con)
     load_references(con, entity, rules_folder)
     run(con, "arrival")
     con.execute(f"create or replace table past_arrival as {past_arrival_sql(con)}")
@@ -56,15 +62,18 @@ def standardize(
             load_references(con, target.entity, rules_folder)
             references.resolve(con, field, target, as_of)
     silent = frozenset(f for f in entity.fields if not number(con, f"select count(*) from {quote('value_' + f)}"))
-    con.execute(f"create or replace table staged as {staged_sql(rules, silent=silent)}")
+    con.execute(f"create or replace table staged_row as {staged_sql(rules, silent=silent)}")
+    con.execute(f"create or replace view staged as {standard_sql(entity, 'staged_row', silent)}")
     con.execute(f"create or replace table past as {past_sql(rules, silent)}")
     con.execute(f"create or replace table check_finding as {check_findings_sql(entity)}")
     if number(con, "select count(*) from check_finding where severity = 'error'"):
         run(con, "quarantine")
     con.begin()
     try:
-        con.execute("drop table if exists standard")
-        con.execute("alter table staged rename to standard")
+        con.execute("drop view staged")
+        con.execute("drop table if exists standard_row")
+        con.execute("alter table staged_row rename to standard_row")
+        con.execute(f"create view standard as {standard_sql(entity, 'standard_row', silent)}")
         con.execute("delete from finding where record_id is not null")
         for field in entity.fields:
             con.execute(f"insert into finding {value_findings_sql(rules, field)}")
@@ -80,6 +89,13 @@ def standardize(
     except BaseException:
         con.rollback()
         raise
+
+
+def drop_standard(con: duckdb.DuckDBPyConnection) -> None:
+    """Take `standard` away before the values that it reads are made anew."""
+    kinds = "select table_type from information_schema.tables where table_schema = current_schema() and table_name = $t"
+    for (kind,) in con.execute(kinds, {"t": "standard"}).fetchall():
+        con.execute(f"drop {'view' if kind == 'VIEW' else 'table'} standard")
 
 
 def load_references(con: duckdb.DuckDBPyConnection, entity: Entity, rules_folder: Path) -> None:
@@ -180,37 +196,63 @@ with raw as materialized (
 )
 select raw, {kept},
   case when {bad} or value is null then null else not {_any_of(doubts)} end as ok,
-  findings
+  findings, row_number() over ()::integer as nth
 from parsed"""
 
 
 def staged_sql(
-    rules: EntityRules, arrival: str = "arrival", also: tuple[str, ...] = (), silent: frozenset[str] = frozenset()
+    rules: EntityRules,
+    arrival: str = "arrival",
+    also: tuple[str, ...] = (),
+    silent: frozenset[str] = frozenset(),
+    whole: bool = False,
 ) -> str:
-    """SQL of `standard` before quarantine: arrival joined with its parsed values, then what is derived.
+    """SQL of `standard_row` before quarantine: arrival joined with its parsed values, then what is derived.
 
-    Fields of which no record says anything (`silent`) are null without a join.
+    Fields of which no record says anything (`silent`) are null without a join. `whole`: with every column of the kinds.
     """
     entity = rules.entity
-    fixed = ", ".join(f"a.{name}" for name in (*FIXED, *also))
-    columns = "".join(
-        f",\n  {column}" for field in entity.fields for column in _field_columns(entity, field, field in silent)
-    )
+    fixed = [*FIXED, *also]
+    inner = [f"a.{name}" for name in fixed]
+    inner += [column for field in entity.fields for column in _field_columns(entity, field, field in silent)]
     joins = "".join(
         f"\nleft join {quote('value_' + field)} as {quote('v_' + field)}"
         f" on {quote('v_' + field)}.raw = {trimmed(_delivered(rules, field))}"
         for field in entity.fields
         if field not in silent
     )
-    derived = "".join(f", ({sql}) as {quote(name)}" for name, sql in entity.derive.items())
-    return f"select *{derived} from (select {fixed}{columns}\nfrom {arrival} as a{joins})"
+    kept = ["*"] if whole else [*fixed, *(quote(name) for field in entity.fields for name in row_columns(field))]
+    derived = [f"({sql}) as {quote(name)}" for name, sql in entity.derive.items()]
+    return f"select {', '.join([*kept, *derived])} from (select {', '.join(inner)}\nfrom {arrival} as a{joins})"
+
+
+def row_columns(field: str) -> tuple[str, ...]:
+    """The columns of a field that `standard_row` holds."""
+    return (field, f"{field}__key", f"{field}__ok", f"{field}__{NTH}")
+
+
+def standard_sql(entity: Entity, table: str, silent: frozenset[str]) -> str:
+    """SQL of `standard`: `standard_row` (as `table`) with the further columns of the kinds."""
+    columns, joins = [f"s.{name}" for name in FIXED], ""
+    for field, rule in entity.fields.items():
+        extras = KINDS[rule.kind].columns
+        value = quote("v_" + field)
+        columns += [f"s.{quote(name)}" for name in row_columns(field)]
+        for name, sql_type in extras.items():
+            known = "null" if field in silent else f"{value}.{quote(name)}"
+            columns.append(f"{known}::{sql_type} as {quote(f'{field}__{name}')}")
+        if extras and field not in silent:
+            nth = quote(f"{field}__{NTH}")
+            joins += f"\nleft join {quote('value_' + field)} as {value} on {value}.{NTH} = s.{nth}"
+    columns += [f"s.{quote(name)}" for name in entity.derive]
+    return f"select {', '.join(columns)}\nfrom {quote(table)} as s{joins}"
 
 
 def past_sql(rules: EntityRules, silent: frozenset[str] = frozenset()) -> str:
     """SQL of `past`: what `staged` is for the present; what would be quarantined is left out."""
     refused = [f"coalesce(({check.when}), false)" for check in rules.entity.checks if check.severity == "error"]
     kept = "".join(f" and not {when}" for when in refused)
-    return f"select * from ({staged_sql(rules, 'past_arrival', ('since', 'until'), silent)}) where true{kept}"
+    return f"select * from ({staged_sql(rules, 'past_arrival', ('since', 'until'), silent, True)}) where true{kept}"
 
 
 def value_findings_sql(rules: EntityRules, field: str) -> str:
@@ -247,11 +289,13 @@ def _field_columns(entity: Entity, field: str, silent: bool) -> Iterator[str]:
     if silent:
         for column, sql_type in field_columns(field, entity.fields[field].kind).items():
             yield f"null::{sql_type} as {quote(column)}"
+        yield f"null::integer as {quote(f'{field}__{NTH}')}"
         return
     value = quote("v_" + field)
     yield f"{value}.value as {quote(field)}"
     for extra in ("key", *KINDS[entity.fields[field].kind].columns, "ok"):
         yield f"{value}.{quote(extra)} as {quote(f'{field}__{extra}')}"
+    yield f"{value}.nth as {quote(f'{field}__{NTH}')}"
 
 
 def _any_of(codes: list[str]) -> str:

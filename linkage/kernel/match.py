@@ -1,0 +1,277 @@
+"""Blocks and weighs the records of one entity type over arrays: the same pairs, levels and weights as Splink gives.
+
+Reads: standard, frequency. Writes: pair_count, candidate_total, candidate_pair.
+
+Pairs are streamed from the blocks. Levels that cost nothing are found first; a pair that could not reach
+`matching.review` with the best of its open levels is dropped there. What is left is gathered into larger batches, in
+which DuckDB is asked what has no form over arrays. Only pairs worth keeping are ever written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from linkage import frequencies
+from linkage.block import RulePairs, refuse_above_budget
+from linkage.frequencies import hub_name
+from linkage.kernel import conditions as c
+from linkage.kernel.blocks import Blocks, Rule, alike, blocks, stream
+from linkage.kernel.columns import NULL, Columns, Floats, Ints, Reader
+from linkage.kernel.compiler import Bound, Compiler
+from linkage.kernel.conditions import Pairs, Positions, Truths, where_true
+from linkage.kernel.weights import Weights, frequency_of, prior_weight, weights
+from linkage.score import candidate_columns
+from linkage.splink_model import comparison, frequency_columns, settings
+from rules.model import BlockingRule, Entity, EntityRules
+
+CHUNK = 1 << 16
+BATCH = 1 << 19
+SLACK = 1e-6  # sums in another order differ by less
+VERDICTS = ("accept", "review", "guard")
+ACCEPT, REVIEW, GUARD, DROPPED = range(4)
+UNDECIDED = np.int8(-2)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One comparison: when it is null, its levels (most similar first) and what they weigh."""
+
+    name: str
+    null: Bound
+    levels: tuple[Bound, ...]
+    weights: Weights
+
+    def cheap(self, pairs: Pairs) -> tuple[Truths, Floats]:
+        """The level of every pair as far as it costs nothing, else UNDECIDED, and the most that it can weigh."""
+        gamma = np.full(len(pairs), UNDECIDED, dtype=np.int8)
+        most = np.full(len(pairs), self.weights.top)
+        if self.null.asks:
+            return gamma, most
+        open_ = np.flatnonzero(self._null(gamma, pairs) == UNDECIDED)
+        for i, level in enumerate(self.levels):
+            here = level.cheap.truth(pairs.take(open_)) == c.TRUE
+            reached = len(self.levels) - i
+            if level.asks:
+                most[where_true(here, open_)] = self.weights.most[1 : reached + 2].max()
+            else:
+                gamma[where_true(here, open_)] = reached
+            open_ = where_true(~here, open_)
+        gamma[open_] = 0
+        return gamma, most
+
+    def whole(self, pairs: Pairs) -> Truths:
+        """The level of every pair."""
+        gamma = np.full(len(pairs), UNDECIDED, dtype=np.int8)
+        open_ = np.flatnonzero(self._null(gamma, pairs) == UNDECIDED)
+        for i, level in enumerate(self.levels):
+            here = level.condition.truth(pairs.take(open_)) == c.TRUE
+            gamma[where_true(here, open_)] = len(self.levels) - i
+            open_ = where_true(~here, open_)
+        gamma[open_] = 0
+        return gamma
+
+    def _null(self, gamma: Truths, pairs: Pairs) -> Truths:
+        gamma[self.null.condition.truth(pairs) == c.TRUE] = -1
+        return gamma
+
+
+@dataclass(frozen=True)
+class Model:
+    """Everything the kernel needs to weigh pairs of one entity type."""
+
+    prior: float
+    review: float
+    accept: float
+    comparisons: tuple[Compared, ...]
+    guards: tuple[tuple[Bound, int], ...]
+    frequency: dict[str, Floats]
+
+
+class Kernel:
+    """One entity type, ready to be matched: its columns in memory, its blocks counted.
+
+    Raises:
+        RefusedError: the rules together make more pairs than `matching.budget` per record, or there are no weights.
+    """
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
+        entity = rules.entity
+        compiler = Compiler(con)
+        self.con = con
+        self.entity = entity
+        settled = settings(rules, frequencies.total(con))
+        compared = [
+            (rule.name, compiler.condition(whole.null), tuple(compiler.condition(one.when) for one in whole.levels))
+            for rule in entity.comparisons
+            for whole in (comparison(entity, rule),)
+        ]
+        guards = tuple(
+            (compiler.condition(guard.when), DROPPED if guard.effect == "reject" else GUARD)
+            for guard in sorted(entity.guards, key=lambda guard: guard.effect)
+        )
+        adjusted = frequency_columns(entity)
+        for column in adjusted:
+            compiler.value(column)
+        ruled = [_ruled(compiler, rule) for rule in entity.blocking]
+        group = compiler.value("dup_group")
+        self.columns = _read(con, entity, compiler)
+        frequency = {column: frequency_of(con, self.columns, column) for column in adjusted}
+        self.model = Model(
+            prior_weight(settled),
+            entity.matching.review,
+            entity.matching.accept,
+            tuple(
+                Compared(name, null, levels, weights(one, frequency))
+                for (name, null, levels), one in zip(compared, settled["comparisons"], strict=True)
+            ),
+            guards,
+            frequency,
+        )
+        self.group: Ints = np.where(self.columns.codes[group] == NULL, -1, self.columns.codes[group]).astype(np.int64)
+        self.blocks: list[Blocks] = [blocks(con, self.columns, rule) for rule in ruled]
+        self.estimates = [
+            RulePairs(hub_name(rule), one.pairs - alike(one, self.group))
+            for rule, one in zip(entity.blocking, self.blocks, strict=True)
+        ]
+        con.execute("create or replace table pair_count (rule varchar, pairs bigint)")
+        con.executemany("insert into pair_count values (?, ?)", [[one.rule, one.pairs] for one in self.estimates])
+        refuse_above_budget(con, entity, self.estimates)
+
+    def match(self, advance: Callable[[int], None] = lambda done: None) -> int:
+        """Weigh the pairs and write those worth keeping to `candidate_pair`; returns how many were compared."""
+        con = self.con
+        con.execute(f"create or replace table candidate_pair ({candidate_columns(self.entity)})")
+        record = np.empty(self.columns.count, dtype=np.int64)
+        found = con.execute("select ordinal, record_id from standard").fetchnumpy()
+        record[found["ordinal"]] = found["record_id"]
+        compared = 0
+        kept = _Kept()
+        for rule, looked, left, right in stream(self.blocks, self.group, CHUNK):
+            compared += left.size
+            advance(looked)
+            kept.add(rule, *self._promising(left, right))
+            if kept.size >= BATCH:
+                self._finish(kept, record)
+                kept = _Kept()
+        self._finish(kept, record)
+        con.execute("create or replace table candidate_total as select $pairs::bigint as pairs", {"pairs": compared})
+        return compared
+
+    def _pairs(self, left: Positions, right: Positions, gammas: dict[str, Truths] | None = None) -> Pairs:
+        return Pairs(self.columns, self.con, left, right, gammas or {})
+
+    def _promising(self, left: Positions, right: Positions) -> tuple[Positions, Positions, dict[str, Truths]]:
+        """The pairs that may reach `review`, with the levels that cost nothing."""
+        gammas: dict[str, Truths] = {}
+        pairs = self._pairs(left, right)
+        bound = np.full(left.size, self.model.prior + sum(one.weights.top for one in self.model.comparisons))
+        for one in sorted(self.model.comparisons, key=lambda one: -one.weights.top):
+            gamma, most = one.cheap(pairs)
+            decided = np.flatnonzero(gamma != UNDECIDED)
+            if decided.size == gamma.size:
+                most = one.weights.of(gamma, pairs, self.model.frequency)
+            elif decided.size:
+                most[decided] = one.weights.of(gamma.take(decided), pairs.take(decided), self.model.frequency)
+            bound += most - one.weights.top
+            gammas[one.name] = gamma
+            hopeful = np.flatnonzero(bound >= self.model.review - SLACK)
+            if hopeful.size < bound.size:
+                pairs, bound = pairs.take(hopeful), bound[hopeful]
+                gammas = {name: gamma.take(hopeful) for name, gamma in gammas.items()}
+        return pairs.left, pairs.right, gammas
+
+    def _finish(self, kept: _Kept, record: Ints) -> None:
+        """Find the levels that are still open, weigh exactly, judge, and write."""
+        if not kept.size:
+            return
+        rule, left, right, gammas = kept.whole()
+        pairs = self._pairs(left, right)
+        total = np.full(left.size, self.model.prior)
+        parts: dict[str, Floats] = {}
+        for one in self.model.comparisons:
+            open_ = np.flatnonzero(gammas[one.name] == UNDECIDED)
+            if open_.size:
+                gammas[one.name][open_] = one.whole(pairs.take(open_))
+            parts[one.name] = one.weights.of(gammas[one.name], pairs, self.model.frequency)
+            total += parts[one.name]
+        worth = np.flatnonzero(total >= self.model.review)
+        pairs, rule, total = self._pairs(left, right, gammas).take(worth), rule[worth], total[worth]
+        verdict = np.where(total >= self.model.accept, ACCEPT, REVIEW)
+        for guard, said in reversed(self.model.guards):
+            verdict[guard.condition.truth(pairs) == c.TRUE] = said
+        left_open = np.flatnonzero(verdict != DROPPED)
+        pairs, rule, total = pairs.take(left_open), rule[left_open], total[left_open]
+        table = {
+            "record_l": record[pairs.left],
+            "record_r": record[pairs.right],
+            "match_key": pa.array([str(i) for i in range(len(self.blocks))]).take(pa.array(rule)),
+            "match_weight": total,
+            "verdict": pa.array(VERDICTS).take(pa.array(verdict[left_open])),
+        }
+        for one in self.model.comparisons:
+            table[f"gamma_{one.name}"] = pairs.gammas[one.name]
+            table[f"weight_{one.name}"] = parts[one.name][worth][left_open].astype(np.float32)
+        self.con.register("kernel_found", pa.table(table))
+        try:
+            self.con.execute("insert into candidate_pair by name select * from kernel_found")
+        finally:
+            self.con.unregister("kernel_found")
+
+
+class _Kept:
+    """Pairs on their way from the chunks of the stream to one batch."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._rules: list[Ints] = []
+        self._left: list[Positions] = []
+        self._right: list[Positions] = []
+        self._gammas: list[dict[str, Truths]] = []
+
+    def add(self, rule: int, left: Positions, right: Positions, gammas: dict[str, Truths]) -> None:
+        self.size += left.size
+        self._rules.append(np.full(left.size, rule))
+        self._left.append(left)
+        self._right.append(right)
+        self._gammas.append(gammas)
+
+    def whole(self) -> tuple[Ints, Positions, Positions, dict[str, Truths]]:
+        gammas = {name: np.concatenate([one[name] for one in self._gammas]) for name in self._gammas[0]}
+        return np.concatenate(self._rules), np.concatenate(self._left), np.concatenate(self._right), gammas
+
+
+def _ruled(compiler: Compiler, rule: BlockingRule) -> Rule:
+    keys = tuple(compiler.key(key) for key in rule.keys)
+    return Rule(rule, keys, compiler.elements(rule.each) if rule.each else None)
+
+
+def _read(con: duckdb.DuckDBPyConnection, entity: Entity, compiler: Compiler) -> Columns:
+    needed = compiler.needed
+    reader = Reader(con, entity)
+    reader.numbers(needed.numbers)
+    for domain in _domains([*needed.texts, *needed.lists, *needed.others], needed.together):
+        texts, lists, others = (sorted(sort & domain) for sort in (needed.texts, needed.lists, needed.others))
+        if texts or lists:
+            reader.codes(texts, lists)
+        if others:
+            reader.others(others)
+    return reader.columns
+
+
+def _domains(names: list[str], together: list[tuple[str, str]]) -> Iterator[set[str]]:
+    """The names that share codes: connected by being compared."""
+    left = {name: {name} for name in names}
+    for a, b in together:
+        whole = left[a] | left[b]
+        for name in whole:
+            left[name] = whole
+    seen: set[str] = set()
+    for name in sorted(left):
+        if name not in seen:
+            seen |= left[name]
+            yield left[name]
