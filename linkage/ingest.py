@@ -87,6 +87,9 @@ def load_file(
 ) -> LoadReport:
     """Land `path` as a delivery of `source` and take in its rows; the same file again adds nothing.
 
+    The same content of another day is another delivery: a snapshot may say again what an earlier one said. Content
+    that names no day and was loaded before is not delivered anew.
+
     Raises:
         InputError: the source is not registered, or the file does not hold what the source declares.
     """
@@ -98,14 +101,32 @@ def load_file(
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     sha256 = _sha256(path)
-    done = con.execute("select batch_id from batch where sha256 = ? and source = ?", [sha256, source]).fetchall()
-    if done:
-        return LoadReport(entity.name, source, path.name, sha256, done[0][0], 0, 0, 0, 0, 0, 0, already=True)
+    done = _batches_of(con, source, sha256)
+    stated = observed_on or _day_in(path.name)
+    if done and (stated in done or (stated is None and declared.observed_on is None)):
+        return _already(entity, source, path, sha256, done, stated)
     incoming = _read(con, entity, declared, source, path)
-    day = observed_on or _day_in(path.name) or _latest_row_day(con, declared) or datetime.now(UTC).date()
+    told = stated or _latest_row_day(con, declared)
+    if done and (told is None or told in done):
+        con.execute("drop table staged_row")
+        return _already(entity, source, path, sha256, done, told)
+    day = told or datetime.now(UTC).date()
     loaded_at = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
     _land(ws, entity.name, source, path, sha256, day, loaded_at)
     return _take_in(con, entity, source, path.name, sha256, day, loaded_at, incoming)
+
+
+def _batches_of(con: duckdb.DuckDBPyConnection, source: str, sha256: str) -> dict[date, int]:
+    """The batches that a file's content was loaded as, by day."""
+    found = con.execute("select observed_on, batch_id from batch where sha256 = ? and source = ?", [sha256, source])
+    return dict(found.fetchall())
+
+
+def _already(
+    entity: EntityRules, source: str, path: Path, sha256: str, done: dict[date, int], day: date | None
+) -> LoadReport:
+    batch = done[day] if day is not None else min(done.values())
+    return LoadReport(entity.name, source, path.name, sha256, batch, 0, 0, 0, 0, 0, 0, already=True)
 
 
 def reload_landed(con: duckdb.DuckDBPyConnection, ws: Workspace, rules: Rules) -> int:
@@ -118,13 +139,10 @@ def reload_landed(con: duckdb.DuckDBPyConnection, ws: Workspace, rules: Rules) -
             raise NotFoundError(f"landed file {note['file']} came from {note['source']!r}, which the rules lack")
         use_entity(con, entity.name)
         prepare(con, entity)
-        held = con.execute(
-            "select 1 from batch where sha256 = ? and source = ?", [note["sha256"], note["source"]]
-        ).fetchall()
-        if not held:
+        day, at = date.fromisoformat(note["observed_on"]), datetime.fromisoformat(note["loaded_at"])
+        if day not in _batches_of(con, note["source"], note["sha256"]):
             path = note["folder"] / note["file"]
             incoming = _read(con, entity, entity.sources.sources[note["source"]], note["source"], path)
-            day, at = date.fromisoformat(note["observed_on"]), datetime.fromisoformat(note["loaded_at"])
             _take_in(con, entity, note["source"], note["file"], note["sha256"], day, at, incoming)
             count += 1
     return count
@@ -379,7 +397,9 @@ def _land(ws: Workspace, entity: str, source: str, path: Path, sha256: str, day:
         "observed_on": day.isoformat(),
         "loaded_at": loaded_at.isoformat(),
     }
-    write_atomically(folder / f"load.{source}.json", json.dumps(note, ensure_ascii=False, indent=1) + "\n")
+    write_atomically(
+        folder / f"load.{source}.{day.isoformat()}.json", json.dumps(note, ensure_ascii=False, indent=1) + "\n"
+    )
 
 
 def _sha256(path: Path) -> str:

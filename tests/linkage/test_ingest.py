@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from random import Random
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from linkage import sql
@@ -192,8 +193,38 @@ _row = st.tuples(st.sampled_from("123"), st.sampled_from("甲乙"), st.integers(
 _file = st.lists(_row, min_size=1, max_size=3, unique_by=lambda row: row[0])
 
 
+def test_a_snapshot_may_say_again_what_one_before_the_last_said(tmp_path: Path, rules: Rules) -> None:
+    ws, con = _workspace(tmp_path, rules)
+    shop = rules.entities["shop"]
+    for day, name in ((1, "甲"), (2, "乙"), (3, "甲")):
+        path = _write(tmp_path / f"full-2024010{day}.csv", f"编号,名称,电话\n1,{name},1\n")
+        assert not load_file(con, ws, shop, "full", path).already
+    assert [row[0] for row in con.execute("select name from current_record").fetchall()] == ["甲"]
+    assert load_file(con, ws, shop, "full", path).already
+    before = _current(con)
+    con.close()
+    ws.database.unlink()
+    con = ws.connect()
+    assert reload_landed(con, ws, rules) == 3
+    assert _current(con) == before
+
+
+def test_content_without_a_day_is_loaded_once(tmp_path: Path, rules: Rules) -> None:
+    ws, con = _workspace(tmp_path, rules)
+    shop, text = rules.entities["shop"], "编号,名称,电话\n1,甲,1\n"
+    load_file(con, ws, shop, "full", _write(tmp_path / "full.csv", text), date(2024, 1, 1))
+    assert load_file(con, ws, shop, "full", _write(tmp_path / "full.csv", text)).already
+    assert load_file(con, ws, shop, "full", _write(tmp_path / "full again.csv", text)).already
+    assert not load_file(con, ws, shop, "full", tmp_path / "full.csv", date(2024, 2, 1)).already
+
+
+_REVERTED = [[("1", "甲", 1, "")], [("1", "乙", 1, "")], [("1", "甲", 1, "删")]]
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_file, min_size=2, max_size=4, unique_by=str), st.randoms(use_true_random=False))
+@example(_REVERTED, Random(3))
+@example(_REVERTED, Random(5))
 def test_the_order_of_loading_does_not_matter(
     tmp_path_factory: pytest.TempPathFactory,
     rules: Rules,
