@@ -196,7 +196,8 @@ def test_after_a_rollback_was_killed_before_it_switched_the_next_one_has_the_sam
 def test_a_file_that_landed_before_load_was_killed_is_taken_in_by_the_next_run(tmp_path: Path) -> None:
     ws, files = tmp_path / "ws", deliver(tmp_path / "files", FIRST)
     run("init", ws)
-    process = start("os.rename:load.marriage.2023-12-01.json", "load", files, "--workspace", ws, launcher=("-c", KILLED))
+    landed = "os.rename:load.marriage.2023-12-01.json"
+    process = start(landed, "load", files, "--workspace", ws, launcher=("-c", KILLED))
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     assert said("status", "--workspace", ws)["sources"][-1]["source"] == "civil_registry"
