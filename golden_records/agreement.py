@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import duckdb
 
-from rules.columns import quote
+from rules.columns import needed_columns, quote
 from rules.kinds import KINDS
 from rules.kinds.base import literal
 from rules.model import Entity
@@ -33,15 +33,13 @@ def lenient(entity: Entity) -> list[str]:
 
 def alike_sql(entity: Entity, field: str) -> str:
     """SQL that adds the pairs of one field to `alike`."""
-    rule = entity.fields[field]
+    rule, extras = entity.fields[field], needed_columns(entity)[field]
     key = quote(f"{field}__key")
-    columns = "".join(
-        f", any_value({quote(name)} order by raw) as {quote(f'{field}__{name}')}" for name in KINDS[rule.kind].columns
-    )
+    columns = "".join(f", any_value({quote(name)} order by raw) as {quote(f'{field}__{name}')}" for name in extras)
     sides = ", ".join(
         f"{side}.{name} as {quote(f'{field}__{extra}_{side}')}"
         for side in "lr"
-        for extra, name in (("key", key), *((n, quote(f"{field}__{n}")) for n in KINDS[rule.kind].columns))
+        for extra, name in (("key", key), *((n, quote(f"{field}__{n}")) for n in extras))
     )
     return f"""
 insert into alike

@@ -84,14 +84,16 @@ def run_cases(rules: EntityRules, rules_folder: Path, as_of: date) -> list[CaseR
 def _load(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date) -> None:
     fields = ", ".join(f"{quote(name)} varchar" for name in rules.entity.fields)
     con.execute(
-        "create table current_record (record_id bigint, source varchar, source_key varchar, batch_id integer, "
+        "create table record (record_id bigint, source varchar, source_key varchar, batch_id integer, "
         f"observed_on date, row_hash varchar, line bigint, {fields}, dup_group varchar)"
     )
+    con.execute("create table grouped_record as from record where false")
+    con.execute("create view current_record as from record")
     for i, case in enumerate(rules.cases):
         for side, record in (("left", case.left), ("right", case.right)):
             values = [record.get(name) for name in rules.entity.fields]
             con.execute(
-                f"insert into current_record values ({', '.join('?' * (8 + len(values)))})",
+                f"insert into record values ({', '.join('?' * (8 + len(values)))})",
                 [2 * i + (side == "right"), side, f"{i:06}", 0, as_of, "", i, *values, None],
             )
 

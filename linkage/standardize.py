@@ -10,8 +10,9 @@ damaged). A record that fails a check of severity `error` is quarantined: it sta
 is absent from `standard`; `quarantine` names it.
 
 `standard` is a view. `standard_row` holds of every field the value, its key, whether it is sound, and which row of
-`value_<field>` it came from (`nth`); all that a kind derives beyond that stands there once for each distinct text, and
-is joined where a query names it and nowhere else. A run that is broken off leaves no `standard`.
+`value_<field>` it came from (`nth`); what a kind derives beyond that stands there once for each distinct text, as far
+as the rules name it, and is joined where a query asks for it and nowhere else. A run that is broken off leaves no
+`standard`.
 
 `past` has the columns of `standard` for the versions that counted before, each with `since` and `until`: nothing is
 matched by them, but what a relation or an event said on a day in the past is read there.
@@ -28,12 +29,16 @@ import duckdb
 
 from linkage import references
 from linkage.sql import execute, number, run
-from rules.columns import FIXED, field_columns, quote
+from rules.columns import FIXED, field_columns, needed_columns, quote
 from rules.kinds import KINDS
 from rules.kinds.base import literal
 from rules.loader import reference_path
 from rules.model import Entity, EntityRules
 
+# A record that counts now, as it was delivered, by its ordinal.
+ARRIVED = """(
+select p.ordinal, r.* from arrival as p
+join (select * from record union all select * from grouped_record) as r using (record_id))"""
 NTH = "nth"  # a record's row of `value_<field>`: what reads one field only can be computed once per distinct text
 BLANK = literal(" \t\r\n\u3000\u00a0\ufeff")
 
@@ -66,6 +71,9 @@ def standardize(
     con.execute(f"create or replace view staged as {standard_sql(entity, 'staged_row', silent)}")
     con.execute(f"create or replace table past as {past_sql(rules, silent)}")
     con.execute(f"create or replace table check_finding as {check_findings_sql(entity)}")
+    con.execute("create or replace temp table value_finding as from finding where false")
+    for field in entity.fields:
+        con.execute(f"insert into value_finding {value_findings_sql(rules, field)}")
     if number(con, "select count(*) from check_finding where severity = 'error'"):
         run(con, "quarantine")
     con.begin()
@@ -75,8 +83,7 @@ def standardize(
         con.execute("alter table staged_row rename to standard_row")
         con.execute(f"create view standard as {standard_sql(entity, 'standard_row', silent)}")
         con.execute("delete from finding where record_id is not null")
-        for field in entity.fields:
-            con.execute(f"insert into finding {value_findings_sql(rules, field)}")
+        con.execute("insert into finding from value_finding")
         con.execute("insert into finding select record_id, null, null, field, rule, severity, null from check_finding")
         con.execute(
             "create or replace table quarantine as select distinct record_id, rule from check_finding "
@@ -158,7 +165,7 @@ def past_arrival_sql(con: duckdb.DuckDBPyConnection) -> str:
     """SQL of the versions that counted once: ranked behind those of `arrival`, with the days on which they did."""
     several = "select source, source_key from record group by all having count(*) > 1"
     if not references.has_table(con, current_schema(con), "observation"):
-        return "select *, null::date as since, null::date as until from arrival where false"
+        return f"select *, null::date as since, null::date as until from {ARRIVED} where false"
     gone = "select source, source_key from observation where op = 'delete'"
     return f"""
     select (select count(*) from arrival) - 1 + row_number() over (order by r.source, r.source_key, v.since, r.row_hash)
@@ -185,12 +192,12 @@ def value_sql(entity: Entity, field: str, said: str | None = None) -> str:
     doubts = [code for code, finding in kind.findings.items() if finding.severity != "info"]
     bad = _any_of(codes)
     kept = ", ".join(f"case when {bad} then null else {name} end as {name}" for name in ("value", "key"))
-    kept += "".join(f", {quote(name)}" for name in kind.columns)
+    kept += "".join(f", {quote(name)}" for name in needed_columns(entity)[field])
     return f"""create or replace table {quote("value_" + field)} as
 with raw as materialized (
-  select distinct {text} as raw from arrival where {text} is not null
+  select distinct {text} as raw from record where {text} is not null
   union
-  select {text} from past_arrival where {text} is not null
+  select {text} from grouped_record where {text} is not null
 ), parsed as (
   {kind.parse("raw", rule.options)}
 )
@@ -202,19 +209,20 @@ from parsed"""
 
 def staged_sql(
     rules: EntityRules,
-    arrival: str = "arrival",
+    arrival: str = ARRIVED,
     also: tuple[str, ...] = (),
     silent: frozenset[str] = frozenset(),
     whole: bool = False,
 ) -> str:
-    """SQL of `standard_row` before quarantine: arrival joined with its parsed values, then what is derived.
+    """SQL of `standard_row` before quarantine: what arrived joined with its parsed values, then what is derived.
 
     Fields of which no record says anything (`silent`) are null without a join. `whole`: with every column of the kinds.
     """
     entity = rules.entity
     fixed = [*FIXED, *also]
     inner = [f"a.{name}" for name in fixed]
-    inner += [column for field in entity.fields for column in _field_columns(entity, field, field in silent)]
+    for field, extras in needed_columns(entity).items():
+        inner += _field_columns(entity, field, extras, field in silent)
     joins = "".join(
         f"\nleft join {quote('value_' + field)} as {quote('v_' + field)}"
         f" on {quote('v_' + field)}.raw = {trimmed(_delivered(rules, field))}"
@@ -233,14 +241,15 @@ def row_columns(field: str) -> tuple[str, ...]:
 
 def standard_sql(entity: Entity, table: str, silent: frozenset[str]) -> str:
     """SQL of `standard`: `standard_row` (as `table`) with the further columns of the kinds."""
+    needed = needed_columns(entity)
     columns, joins = [f"s.{name}" for name in FIXED], ""
     for field, rule in entity.fields.items():
-        extras = KINDS[rule.kind].columns
+        extras = needed[field]
         value = quote("v_" + field)
         columns += [f"s.{quote(name)}" for name in row_columns(field)]
-        for name, sql_type in extras.items():
+        for name in extras:
             known = "null" if field in silent else f"{value}.{quote(name)}"
-            columns.append(f"{known}::{sql_type} as {quote(f'{field}__{name}')}")
+            columns.append(f"{known}::{KINDS[rule.kind].columns[name]} as {quote(f'{field}__{name}')}")
         if extras and field not in silent:
             nth = quote(f"{field}__{NTH}")
             joins += f"\nleft join {quote('value_' + field)} as {value} on {value}.{NTH} = s.{nth}"
@@ -262,10 +271,10 @@ def value_findings_sql(rules: EntityRules, field: str) -> str:
     severity = "".join(f" when {literal(code)} then {literal(finding.severity)}" for code, finding in findings.items())
     if not severity:
         return "select null, null, null, null, null, null, null where false"
-    return f"""select a.record_id, null, null, {literal(field)}, f.code, case f.code{severity} end, null
-from arrival as a
-join (select raw, unnest(findings) as code from {quote("value_" + field)}) as f
-  on f.raw = {trimmed(_delivered(rules, field))}"""
+    nth = quote(f"{field}__{NTH}")
+    return f"""select s.record_id, null, null, {literal(field)}, f.code, case f.code{severity} end, null
+from staged_row as s
+join (select {NTH}, unnest(findings) as code from {quote("value_" + field)}) as f on f.{NTH} = s.{nth}"""
 
 
 def check_findings_sql(entity: Entity) -> str:
@@ -285,17 +294,17 @@ def _delivered(rules: EntityRules, field: str) -> str:
     return f"a.{said}" if said == quote(field) else said.replace(quote(field), f"a.{quote(field)}")
 
 
-def _field_columns(entity: Entity, field: str, silent: bool) -> Iterator[str]:
+def _field_columns(entity: Entity, field: str, extras: tuple[str, ...], silent: bool) -> Iterator[str]:
     if silent:
-        for column, sql_type in field_columns(field, entity.fields[field].kind).items():
-            yield f"null::{sql_type} as {quote(column)}"
+        types = field_columns(field, entity.fields[field].kind)
+        for column in (field, *(f"{field}__{extra}" for extra in ("key", *extras, "ok"))):
+            yield f"null::{types[column]} as {quote(column)}"
         yield f"null::integer as {quote(f'{field}__{NTH}')}"
         return
     value = quote("v_" + field)
     yield f"{value}.value as {quote(field)}"
-    for extra in ("key", *KINDS[entity.fields[field].kind].columns, "ok"):
+    for extra in ("key", *extras, "ok", NTH):
         yield f"{value}.{quote(extra)} as {quote(f'{field}__{extra}')}"
-    yield f"{value}.nth as {quote(f'{field}__{NTH}')}"
 
 
 def _any_of(codes: list[str]) -> str:

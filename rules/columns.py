@@ -32,6 +32,28 @@ def field_columns(field: str, kind: str) -> dict[str, str]:
     return columns | {f"{field}__ok": "BOOLEAN"}
 
 
+# Columns of kinds that the engine reads wherever a kind has them: references, and how much a value says.
+READ_BY_ENGINE = frozenset({"keys", "golden", "depth"})
+
+
+def needed_columns(entity: Entity) -> dict[str, tuple[str, ...]]:
+    """By field the further columns of its kind that the rules name or the engine reads; the others are not computed."""
+    said = [entity.model_dump_json(by_alias=True)]
+    for comparison in entity.comparisons:
+        rule = entity.fields.get(comparison.field or "")
+        if comparison.field is not None and rule is not None:
+            whole = KINDS[rule.kind].compare(comparison.field, rule.options)
+            said += [whole.null, *(f"{level.when} {level.term_frequency}" for level in whole.levels)]
+    said += [KINDS[rule.kind].agree(name, rule.options) or "" for name, rule in entity.fields.items()]
+    text = "\n".join(said)
+    return {
+        name: tuple(
+            extra for extra in KINDS[rule.kind].columns if extra in READ_BY_ENGINE or f"{name}__{extra}" in text
+        )
+        for name, rule in entity.fields.items()
+    }
+
+
 def standard_columns(entity: Entity) -> dict[str, str]:
     """Every column of `standard` for this entity type with its SQL type (derived ones: ANY)."""
     columns = dict(FIXED)

@@ -27,7 +27,7 @@ from sqlglot import exp
 
 from linkage.sql import number
 from linkage.standardize import NTH
-from rules.columns import field_columns, quote
+from rules.columns import field_columns, needed_columns, quote
 from rules.errors import RefusedError
 from rules.model import Entity
 
@@ -209,12 +209,11 @@ class Reader:
         found = self.con.execute(f"select ordinal, coalesce({nth}, 0) as nth from standard").fetchnumpy()
         spread = np.empty(self.columns.count, dtype=np.int64)
         spread[found["ordinal"]] = found["nth"]
-        columns = field_columns(name, self._entity.fields[name].kind)
-        renamed = ", ".join(
-            f"{quote(column.removeprefix(f'{name}__') if '__' in column else 'value')} as {quote(column)}"
-            for column in columns
+        extras = ("key", *needed_columns(self._entity)[name], "ok")
+        renamed = "".join(f", {quote(extra)} as {quote(f'{name}__{extra}')}" for extra in extras)
+        relation = (
+            f"(select {NTH} as place, value as {quote(name)}{renamed} from {value} union all by name select 0 as place)"
         )
-        relation = f"(select {NTH} as place, {renamed} from {value} union all by name select 0 as place)"
         return Origin(relation, number(self.con, f"select count(*) from {value}") + 1, spread)
 
     def _fetch(self, query: str) -> tuple[Ints, Hashes, pa.Array]:

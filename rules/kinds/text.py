@@ -17,11 +17,13 @@ class Text(Kind):
     """The kind `text`."""
 
     def parse(self, raw: str, options: Options) -> str:
+        # A number of digits and hyphens is what most columns of text hold; it needs nothing.
+        plain = "translate(raw, '0123456789-', '') = ''"
         return f"""
-        with clean as (select raw, regexp_replace(
-            trim(translate(raw, {literal(WIDE)}, {literal(NARROW)})), '\\s+', ' ', 'g') as value from {raw})
+        with clean as (select raw, case when {plain} then raw else regexp_replace(
+            trim(translate(raw, {literal(WIDE)}, {literal(NARROW)})), '\\s+', ' ', 'g') end as value from {raw})
         select raw, nullif(value, '') as value,
-               nullif(lower(nfc_normalize(value)), '') as key,
+               case when {plain} then raw else nullif(lower(nfc_normalize(value)), '') end as key,
                nullif(trim(regexp_replace(lower(strip_accents(value)), '[^a-z0-9 ]+', ' ', 'g')), '') as ascii,
                []::varchar[] as findings
         from clean"""

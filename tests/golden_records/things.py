@@ -82,11 +82,13 @@ def survived(
     fields = list(rules.entity.fields)
     columns = ", ".join(f"{quote(name)} varchar" for name in fields)
     con.execute(
-        "create table current_record (record_id bigint, source varchar, source_key varchar, batch_id integer, "
+        "create table record (record_id bigint, source varchar, source_key varchar, batch_id integer, "
         f"observed_on date, row_hash varchar, line bigint, dup_group varchar, {columns})"
     )
+    con.execute("create table grouped_record as from record where false")
+    con.execute("create view current_record as from record")
     con.executemany(
-        f"insert into current_record values ({', '.join('?' * (8 + len(fields)))})",
+        f"insert into record values ({', '.join('?' * (8 + len(fields)))})",
         [
             [i, one["source"], one["key"], 1, one["day"], repr(sorted(one["values"].items())), i, None]
             + [one["values"].get(name) for name in fields]

@@ -73,14 +73,16 @@ def database(rules: EntityRules, records: list[dict[str, Any]]) -> duckdb.DuckDB
     use_entity(con, rules.name)
     fields = ", ".join(f"{quote(name)} varchar" for name in rules.entity.fields)
     con.execute(
-        "create table current_record (record_id bigint, source varchar, source_key varchar, batch_id integer, "
+        "create table record (record_id bigint, source varchar, source_key varchar, batch_id integer, "
         f"observed_on date, row_hash varchar, line bigint, {fields}, dup_group varchar)"
     )
+    con.execute("create table grouped_record as from record where false")
+    con.execute("create view current_record as from record")
     for i, record in enumerate(records):
         key = str(record.get("key", f"{i:05}"))
         values = [record.get(name) for name in rules.entity.fields]
         con.execute(
-            f"insert into current_record values ({', '.join('?' * (8 + len(values)))})",
+            f"insert into record values ({', '.join('?' * (8 + len(values)))})",
             [i, record.get("source", "a"), key, 1, "2024-01-01", f"{i:032}", i, *values, record.get("dup_group")],
         )
     return con
