@@ -292,7 +292,9 @@ class Compiler:
                 self.needed.numbers[name] = self._columns[name]
             else:
                 self._code(name, self._columns[name])
-        return c.Asked(tree.sql("duckdb"), tuple(sorted(inputs)), strict(tree))
+        gammas = {column.name for column in tree.find_all(exp.Column) if column.name.startswith("gamma_")}
+        named = tuple(sorted(name.removeprefix("gamma_") for name in gammas))
+        return c.Asked(tree.sql("duckdb"), tuple(sorted(inputs)), strict(tree), named)
 
     def _base(self, tree: exp.Expr) -> str:
         """SQL over `standard` of an expression over one side."""
@@ -323,7 +325,8 @@ class Compiler:
 
     def _column(self, name: str) -> str:
         """The SQL type of a column of `standard`, with or without a side; nothing where there is none."""
-        return self._columns.get(name) or self._columns.get(name[:-2] if name[-2:] in ("_l", "_r") else "", "")
+        known = self._columns.get(name) or self._columns.get(name[:-2] if name[-2:] in ("_l", "_r") else "", "")
+        return known or ("TINYINT" if name.startswith("gamma_") else "")
 
     def _wide(self, tree: exp.Expr) -> bool:
         return self._type(tree) == "BIGINT" and not isinstance(tree.unnest(), exp.Length)

@@ -390,7 +390,7 @@ def shared(a: Lists, at: Positions, b: Lists, other_at: Positions) -> tuple[Posi
 
 @dataclass(frozen=True)
 class Asked:
-    """What DuckDB answers for the values of `inputs` ((side, column) in codes, numbers or lists).
+    """What DuckDB answers for the values of `inputs` ((side, column) in codes or numbers) and the levels `gammas`.
 
     `strict` says that a null among the inputs makes the answer null, so that such pairs are not asked about.
     """
@@ -398,6 +398,7 @@ class Asked:
     sql: str
     inputs: tuple[tuple[str, str], ...]
     strict: bool
+    gammas: tuple[str, ...] = ()
 
     def truth(self, pairs: Pairs) -> Truths:
         answer, known = self._ask(pairs, "boolean")
@@ -416,17 +417,24 @@ class Asked:
         if not asked.size:
             return found, known
         some = pairs.take(asked)
-        first, which = distinct([_held(some.columns, sql)[some.of(side)] for side, sql in self.inputs], len(some))
+        held = [_held(some.columns, sql).take(some.of(side)) for side, sql in self.inputs]
+        levels = [some.gammas[name] for name in self.gammas]
+        first, which = distinct([*held, *levels], len(some))
         names, arrays = ["i"], [pa.array(np.arange(first.size))]
         for side, sql in self.inputs:
             names.append(f"{sql}_{side}")
             arrays.append(_values(some.columns, sql, some.of(side)[first]))
+        typed = ", ".join(
+            ["i", *(some.columns.typed(sql, f"{sql}_{side}") for side, sql in self.inputs)]
+            + [f"gamma_{name}" for name in self.gammas]
+        )
+        names += [f"gamma_{name}" for name in self.gammas]
+        arrays += [pa.array(level.take(first)) for level in levels]
         some.con.register("kernel_asked", pa.table(arrays, names=names))
-        typed = ", ".join(some.columns.typed(sql, f"{sql}_{side}") for side, sql in self.inputs)
         try:
             answer = some.con.execute(
                 f"select i, said::{to}::bigint as said from (select i, ({self.sql}) as said "
-                f"from (select i, {typed} from kernel_asked)) where said is not null"
+                f"from (select {typed} from kernel_asked)) where said is not null"
             ).fetchnumpy()
         finally:
             some.con.unregister("kernel_asked")

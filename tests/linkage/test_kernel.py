@@ -202,6 +202,9 @@ RULE = st.builds(
 )
 
 
+GAMMAS = ["gamma_c0 = 0", "gamma_c0 > 0", "repeat(initial_l, gamma_c0 + 1) = initial_r"]
+
+
 @st.composite
 def levels(draw: st.DrawFn, label: str) -> dict[str, Any]:
     """A level; Splink finds a frequency only for a column that the condition names."""
@@ -224,7 +227,7 @@ def entities(draw: st.DrawFn) -> dict[str, Any]:
         for i in range(draw(st.integers(1, 2)))
     ]
     guards = [
-        {"label": "g", "when": f"gamma_c0 {draw(st.sampled_from(['=', '>']))} 0 and {draw(conditions(1))}", "effect": e}
+        {"label": "g", "when": f"{draw(st.sampled_from(GAMMAS))} and {draw(conditions(1))}", "effect": e}
         for e in draw(st.lists(st.sampled_from(["review", "reject"]), max_size=2))
     ]
     return {
