@@ -20,7 +20,7 @@ EMPTY = "create or replace table alike (field varchar, k ubigint, other ubigint)
 
 
 def liken(con: duckdb.DuckDBPyConnection, entity: Entity) -> None:
-    """Fill `alike`: the hashed keys of a field that differ and agree, each pair both ways round."""
+    """Fill `alike`: the codes of keys of a field that differ and agree, each pair both ways round."""
     con.execute(EMPTY)
     for field in lenient(entity):
         con.execute(alike_sql(entity, field))
@@ -63,13 +63,13 @@ with told as (
     select {quote(f"{field}__key_l")} as one, {quote(f"{field}__key_r")} as other from pair
     where {KINDS[rule.kind].agree(field, rule.options)}
 )
-select {literal(field)}, hash(one), hash(other) from agreed
+select {literal(field)}, md5_number_lower(one), md5_number_lower(other) from agreed
 union all
-select {literal(field)}, hash(other), hash(one) from agreed"""
+select {literal(field)}, md5_number_lower(other), md5_number_lower(one) from agreed"""
 
 
 def same_sql(entity: Entity, field: str, one: str, other: str) -> str:
-    """SQL: whether two hashed keys of a field agree; null where either is."""
+    """SQL: whether two codes of keys of a field agree; null where either is."""
     if field not in lenient(entity):
         return f"{one} = {other}"
     return f"({one} = {other} or ({one}, {other}) in (select (k, other) from alike where field = {literal(field)}))"

@@ -21,7 +21,7 @@ from golden_records.preferences import lead, regions_in_force, voices
 from golden_records.sql import run
 from golden_records.survivorship import place_sql
 from golden_records.verification import MOST_IN_BIGINT, heard_sql
-from linkage.standardize import BLANK, trimmed
+from linkage.standardize import BLANK, CODE, trimmed
 from rules.columns import quote
 from rules.kinds import KINDS
 from rules.kinds.base import literal
@@ -197,11 +197,8 @@ def lead_sql(rules: EntityRules, field: str, as_of: date) -> str | None:
 
 
 def voiced_sql(rules: EntityRules) -> str:
-    """SQL of `voiced`: the records of golden records that several sources have, values as hashes of their keys."""
-    keys = "".join(
-        f", case when s.{quote(name + '__key')} is not null then hash(s.{quote(name + '__key')}) end as k{i}"
-        for i, name in enumerate(compared_fields(rules))
-    )
+    """SQL of `voiced`: the records of golden records that several sources have, values by the codes of their keys."""
+    keys = "".join(f", s.{quote(f'{name}__{CODE}')} as k{i}" for i, name in enumerate(compared_fields(rules)))
     return f"""
 select j.g, j.source, j.voice, j.region, j.newest, l.region as place{keys}
 from judged as j join standard as s using (ordinal) left join place as l on l.g = j.g

@@ -28,6 +28,7 @@ from golden_records.preferences import (
     voices,
 )
 from golden_records.sql import run
+from linkage.standardize import CODE
 from rules.errors import Problem, RulesError
 from rules.kinds.base import literal
 from rules.model import EntityRules
@@ -97,13 +98,15 @@ group by g
 def candidate_sql(choice: Choice, pref: str, placed: bool = False) -> str:
     """SQL for `candidate`: one row per record with a value in one of the choice's fields.
 
-    k is the hash of what two values are equal by, key_<i> of the i-th field's key (null: not comparable).
+    k is a code of what two values are equal by, key_<i> that of the i-th field's key (null: not comparable).
     """
-    same = ", ".join(f'coalesce(s."{name}__key", s."{name}")' for name in choice.fields)
-    keys = ", ".join(
-        f'case when s."{name}__key" is not null then hash(s."{name}__key") end as key_{position}'
-        for position, name in enumerate(choice.fields)
-    )
+    codes = [f's."{name}__{CODE}"' for name in choice.fields]
+    keys = ", ".join(f"{code} as key_{position}" for position, code in enumerate(codes))
+    told = [f'coalesce({code}, md5_number_lower(s."{name}"))' for code, name in zip(codes, choice.fields, strict=True)]
+    same = told[0]
+    if len(told) > 1:
+        whole = " || '/' || ".join(f"coalesce({one}::varchar, '')" for one in told)
+        same = f"md5_number_lower({whole})"
     filled = " or ".join(f's."{name}" is not null' for name in choice.fields)
     until = f"(s.until - {FIRST_DAY})::integer" if choice.history else "null::integer"
     return f"""
@@ -116,7 +119,7 @@ with warned as (
 )
 select m.g, s.ordinal, v.number, v.voice,
        coalesce(s.observed_on - {FIRST_DAY}, 0)::integer as day, {until} as until,
-       hash({same}) as k, {keys}, {pref} as pref
+       {same} as k, {keys}, {pref} as pref
 from {"testimony" if choice.history else "standard"} s
 join {"witness" if choice.history else "member"} m using (ordinal)
 join voter v on v.source = s.source

@@ -29,7 +29,7 @@ from golden_records.agreement import same_sql
 from golden_records.preferences import golden_fields, lead, regional, regions_in_force, voices
 from golden_records.sql import run
 from linkage.references import has_table
-from linkage.standardize import current_schema
+from linkage.standardize import CODE, current_schema
 from rules.columns import quote
 from rules.kinds.base import literal
 from rules.model import EntityRules, State
@@ -83,14 +83,11 @@ select source, max(day) as day from ({" union all ".join(told)}) where day <= $a
 
 
 def spoken_sql(fields: list[str]) -> str:
-    """SQL for `spoken`: one row per record of a golden record, with the hash of what it says by field (k0, k1 …).
+    """SQL for `spoken`: one row per record of a golden record, with the code of what it says by field (k0, k1 …).
 
     `now` is false of what a later list replaced, and of the past versions from which values were taken.
     """
-    keys = "".join(
-        f', case when s."{name}__key" is not null then hash(s."{name}__key") end as k{i}'
-        for i, name in enumerate(fields)
-    )
+    keys = "".join(f", s.{quote(f'{name}__{CODE}')} as k{i}" for i, name in enumerate(fields))
     return f"""
 create or replace temp table spoken as
 select m.g, s.record_id, v.number, v.voice, v.in_time, l.next_day is null as now{keys}
@@ -123,7 +120,7 @@ def lead_sql(rules: EntityRules, field: str, as_of: date) -> str:
 
 
 def stated_sql(field: str, position: int, leads: str, rules: EntityRules) -> str:
-    """SQL for `stated`: the golden records that have a current value of `field`, its hash, and its state."""
+    """SQL for `stated`: the golden records that have a current value of `field`, its code, and its state."""
     same = same_sql(rules.entity, field, f"s.k{position}", "c.k")
     wide = "bigint" if len(rules.sources.sources) <= MOST_IN_BIGINT else "hugeint"
     quorum = rules.entity.verification.quorum.get(field, 2)

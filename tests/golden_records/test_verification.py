@@ -88,6 +88,13 @@ def test_a_source_that_differs_disputes_whoever_agrees() -> None:
     assert states(rows) == {"name": "disputed"}
 
 
+def test_two_values_to_which_the_database_gives_one_hash_differ() -> None:
+    one, other = "sun li ying|1977|880304", "sun li ping|1970|880304"
+    assert duckdb.execute("select hash($1) = hash($2)", [one, other]).fetchall() == [(True,)]
+    rows = [record("registry", "1", name=one), record("harbour", "2", name=other)]
+    assert states(rows) == {"name": "disputed"}
+
+
 def test_values_that_are_equal_by_their_kind_do_not_differ() -> None:
     rows = [record("registry", "1", name="ＡＢ １号"), record("harbour", "2", name="ab 1号")]
     assert states(rows) == {"name": "confirmed"}
