@@ -12,6 +12,8 @@ import argparse
 import json
 import shutil
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +26,20 @@ AS_OF = "2026-01-01"
 
 def climb(folder: Path, size: int, seed: int) -> tuple[list[Step], dict[str, Any]]:
     """One rung: the steps and what came out (records, pairs, golden, precision, recall, inner seconds)."""
-    made = generate(folder / "files", size, seed)
+    # In a process of its own: what it took of memory would be told of every step that is started afterwards.
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        made = pool.submit(generate, folder / "files", size, seed).result()
     place = folder / "workspace"
     here = ("--workspace", str(place), "--json")
     shuyuan("init", "init", str(place))
     files = [str(path) for entity, _, path in made.files if entity == "person"]
     steps = [
         shuyuan("load", "load", *files, *here),
-        shuyuan("link", "link", "person", "--as-of", AS_OF, *here),
+        shuyuan("link", "link", "--as-of", AS_OF, *here),
         shuyuan("plan", "plan", *here),
         shuyuan("publish", "publish", "--yes", *here),
     ]
-    (linked,) = json.loads(steps[1].stdout)
+    linked = next(one for one in json.loads(steps[1].stdout) if one["entity"] == "person")
     judged = shuyuan("evaluate", "evaluate", "person", "--truth", str(made.truth["person"]), *here)
     said = json.loads(judged.stdout)
     return steps, {
