@@ -1,7 +1,7 @@
 """Cleans the current records and derives their key columns.
 
-Reads: current_record, version, reference tables. Writes: value_<field>, standard_row, standard, past, quarantine,
-finding (those of records).
+Reads: current_record, version, reference tables. Writes: value_<field>, standard, past, quarantine, finding (those of
+records).
 
 Every field is parsed once per *distinct* text, so a phone number that stands in a million rows costs one
 parse. A value with a finding of severity `error` does not count: value and key are null in `standard`, while
@@ -9,10 +9,8 @@ the kind's other columns keep what evidence is left in it (15 sound digits of a 
 damaged). A record that fails a check of severity `error` is quarantined: it stays landed and reported, but
 is absent from `standard`; `quarantine` names it.
 
-`standard` is a view. `standard_row` holds of every field the value, its key, the key as a number (`code`), whether
-it is sound, and which row of `value_<field>` it came from (`nth`); what a kind derives beyond that stands there once
-for each distinct text, as far as the rules name it, and is joined where a query asks for it and nowhere else. A run
-that is broken off leaves no `standard`.
+`standard` has of every field the value, its key, the key as a number (`code`), whether it is sound, which row of
+`value_<field>` it came from (`nth`), and of the further columns of its kind those that the rules name.
 
 `past` has the columns of `standard` for the versions that counted before, each with `since` and `until`: nothing is
 matched by them, but what a relation or an event said on a day in the past is read there.
@@ -58,7 +56,6 @@ def standardize(
     References mean what the entity types in `others` were linked to.
     """
     entity = rules.entity
-    drop_standard(con)
     load_references(con, entity, rules_folder)
     run(con, "arrival")
     con.execute(f"create or replace table past_arrival as {past_arrival_sql(con)}")
@@ -70,8 +67,7 @@ def standardize(
             load_references(con, target.entity, rules_folder)
             references.resolve(con, field, target, as_of)
     silent = frozenset(f for f in entity.fields if not number(con, f"select count(*) from {quote('value_' + f)}"))
-    con.execute(f"create or replace table staged_row as {staged_sql(rules, silent=silent)}")
-    con.execute(f"create or replace view staged as {standard_sql(entity, 'staged_row', silent)}")
+    con.execute(f"create or replace table staged as {staged_sql(rules, silent=silent)}")
     con.execute(f"create or replace table past as {past_sql(rules, silent)}")
     con.execute(f"create or replace table check_finding as {check_findings_sql(entity)}")
     con.execute("create or replace temp table value_finding as from finding where false")
@@ -81,10 +77,8 @@ def standardize(
         run(con, "quarantine")
     con.begin()
     try:
-        con.execute("drop view staged")
-        con.execute("drop table if exists standard_row")
-        con.execute("alter table staged_row rename to standard_row")
-        con.execute(f"create view standard as {standard_sql(entity, 'standard_row', silent)}")
+        con.execute("drop table if exists standard")
+        con.execute("alter table staged rename to standard")
         con.execute("delete from finding where record_id is not null")
         con.execute("insert into finding from value_finding")
         con.execute("insert into finding select record_id, null, null, field, rule, severity, null from check_finding")
@@ -99,13 +93,6 @@ def standardize(
     except BaseException:
         con.rollback()
         raise
-
-
-def drop_standard(con: duckdb.DuckDBPyConnection) -> None:
-    """Take `standard` away before the values that it reads are made anew."""
-    kinds = "select table_type from information_schema.tables where table_schema = current_schema() and table_name = $t"
-    for (kind,) in con.execute(kinds, {"t": "standard"}).fetchall():
-        con.execute(f"drop {'view' if kind == 'VIEW' else 'table'} standard")
 
 
 def load_references(con: duckdb.DuckDBPyConnection, entity: Entity, rules_folder: Path) -> None:
@@ -215,15 +202,13 @@ def staged_sql(
     arrival: str = ARRIVED,
     also: tuple[str, ...] = (),
     silent: frozenset[str] = frozenset(),
-    whole: bool = False,
 ) -> str:
-    """SQL of `standard_row` before quarantine: what arrived joined with its parsed values, then what is derived.
+    """SQL of `standard` before quarantine: what arrived joined with its parsed values, then what is derived.
 
-    Fields of which no record says anything (`silent`) are null without a join. `whole`: with every column of the kinds.
+    Fields of which no record says anything (`silent`) are null without a join.
     """
     entity = rules.entity
-    fixed = [*FIXED, *also]
-    inner = [f"a.{name}" for name in fixed]
+    inner = [f"a.{name}" for name in (*FIXED, *also)]
     for field, extras in needed_columns(entity).items():
         inner += _field_columns(entity, field, extras, field in silent)
     joins = "".join(
@@ -232,39 +217,15 @@ def staged_sql(
         for field in entity.fields
         if field not in silent
     )
-    kept = ["*"] if whole else [*fixed, *(quote(name) for field in entity.fields for name in row_columns(field))]
     derived = [f"({sql}) as {quote(name)}" for name, sql in entity.derive.items()]
-    return f"select {', '.join([*kept, *derived])} from (select {', '.join(inner)}\nfrom {arrival} as a{joins})"
-
-
-def row_columns(field: str) -> tuple[str, ...]:
-    """The columns of a field that `standard_row` holds."""
-    return (field, f"{field}__key", f"{field}__ok", f"{field}__{CODE}", f"{field}__{NTH}")
-
-
-def standard_sql(entity: Entity, table: str, silent: frozenset[str]) -> str:
-    """SQL of `standard`: `standard_row` (as `table`) with the further columns of the kinds."""
-    needed = needed_columns(entity)
-    columns, joins = [f"s.{name}" for name in FIXED], ""
-    for field, rule in entity.fields.items():
-        extras = needed[field]
-        value = quote("v_" + field)
-        columns += [f"s.{quote(name)}" for name in row_columns(field)]
-        for name in extras:
-            known = "null" if field in silent else f"{value}.{quote(name)}"
-            columns.append(f"{known}::{KINDS[rule.kind].columns[name]} as {quote(f'{field}__{name}')}")
-        if extras and field not in silent:
-            nth = quote(f"{field}__{NTH}")
-            joins += f"\nleft join {quote('value_' + field)} as {value} on {value}.{NTH} = s.{nth}"
-    columns += [f"s.{quote(name)}" for name in entity.derive]
-    return f"select {', '.join(columns)}\nfrom {quote(table)} as s{joins}"
+    return f"select {', '.join(['*', *derived])} from (select {', '.join(inner)}\nfrom {arrival} as a{joins})"
 
 
 def past_sql(rules: EntityRules, silent: frozenset[str] = frozenset()) -> str:
     """SQL of `past`: what `staged` is for the present; what would be quarantined is left out."""
     refused = [f"coalesce(({check.when}), false)" for check in rules.entity.checks if check.severity == "error"]
     kept = "".join(f" and not {when}" for when in refused)
-    return f"select * from ({staged_sql(rules, 'past_arrival', ('since', 'until'), silent, True)}) where true{kept}"
+    return f"select * from ({staged_sql(rules, 'past_arrival', ('since', 'until'), silent)}) where true{kept}"
 
 
 def value_findings_sql(rules: EntityRules, field: str) -> str:
@@ -276,7 +237,7 @@ def value_findings_sql(rules: EntityRules, field: str) -> str:
         return "select null, null, null, null, null, null, null where false"
     nth = quote(f"{field}__{NTH}")
     return f"""select s.record_id, null, null, {literal(field)}, f.code, case f.code{severity} end, null
-from staged_row as s
+from staged as s
 join (select {NTH}, unnest(findings) as code from {quote("value_" + field)}) as f on f.{NTH} = s.{nth}"""
 
 

@@ -136,6 +136,7 @@ class Workspace:
             raise
         con.execute("set temp_directory = ?", [str(spill)])
         con.execute("set threads = ?", [os.cpu_count() or 1])
+        con.execute("set memory_limit = '60%'")  # beyond it DuckDB spills; the rest is for the arrays of the kernel
         con.execute("set preserve_insertion_order = false")
         return con
 

@@ -169,7 +169,7 @@ BAD_ROWS = {
         "insert into quarantine select record_id, 'nameless' from standard limit 1",
         "delete from member where ordinal = 0",
     ],
-    "duplicate_free.sql": ["update standard_row set dup_group = 'registry' where source_key in ('1', '2')"],
+    "duplicate_free.sql": ["update standard set dup_group = 'registry' where source_key in ('1', '2')"],
 }
 
 
@@ -214,7 +214,7 @@ def test_a_stewards_same_decision_licenses_two_records_of_a_source_without_dupli
     good: duckdb.DuckDBPyConnection,
 ) -> None:
     good.begin()
-    good.execute("update standard_row set dup_group = 'registry' where source = 'registry'")
+    good.execute("update standard set dup_group = 'registry' where source = 'registry'")
     good.execute("insert into same_decision select ordinal from standard")
     found = audited(good, "duplicate_free.sql")
     good.rollback()
