@@ -24,6 +24,7 @@ from golden_records.return_sheets import (
     KEY,
     MARK,
     NUMBER,
+    READ,
     REASON,
     VALUE,
     Sheet,
@@ -108,7 +109,7 @@ def take(
             bad += wrong
             if ticket is None or wrong:
                 continue
-            said = _Said(ticket, ANSWERS.get(row.cells[ANSWER], ""), row.cells[VALUE], row.cells[REASON])
+            said = _Said(ticket, READ.get(row.cells[ANSWER], ""), row.cells[VALUE], row.cells[REASON])
             place = _place(said, values.get(ticket.ticket_id))
             counts[place] += 1
             if place == "taken":
@@ -169,7 +170,7 @@ def _wrong(sheet: Sheet, row: SheetRow, ticket: Ticket | None, read: dict[tuple[
     """What is wrong with the answer of a row. What was typed is not repeated: it may be anybody's data."""
     label, value, reason = row.cells[ANSWER], row.cells[VALUE], row.cells[REASON]
     at_answer, at_value, at_reason = (cell_name(row.line, column) for column in (ANSWER, VALUE, REASON))
-    answer = ANSWERS.get(label)
+    answer = READ.get(label)
     assert ticket is not None
     if not label and (value or reason):
         yield Bad(at_answer, f"is empty beside a value or a reason; expected one of {', '.join(ANSWERS)}")

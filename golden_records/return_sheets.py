@@ -29,6 +29,7 @@ from rules.model import EntityRules, Rules
 
 LAYOUT = "1"
 ANSWERS = {"已更正": "corrected", "维持原值": "upheld", "不予采纳": "rejected"}
+READ = ANSWERS | {answer: answer for answer in ANSWERS.values()}  # sheets may be answered in English, too
 COLUMNS = (
     "版式",
     "工单号",

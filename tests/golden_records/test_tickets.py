@@ -294,7 +294,7 @@ def test_answers_are_decisions_that_change_no_cluster_and_end_when_they_are_with
 
 def test_answers_that_were_taken_elsewhere_are_not_asked_again(office: Office, tmp_path: Path) -> None:
     one = office.copy(tmp_path)
-    one.answer(FIRST, h0=(UPHELD, "", "证书"), h1=("不予采纳", "", "无此职责"))
+    one.answer(FIRST, h0=(UPHELD, "", "证书"), h1=("rejected", "", "无此职责"))
     one.yard.decisions.export_csv(tmp_path / "decisions.csv")
     lost = one.yard.ws.decisions
     for path in lost.parent.glob("decisions.sqlite*"):
@@ -641,7 +641,7 @@ def test_a_date_as_a_number_is_refused_in_a_csv_as_well(tmp_path: Path) -> None:
 
 def test_a_ticket_of_another_source_is_refused(office: Office, tmp_path: Path) -> None:
     office = office.copy(tmp_path)
-    office.answer(FIRST, h0=(UPHELD, "", "证书"))
+    office.answer(FIRST, h0=("upheld", "", "证书"))
     back = office.store.ticket(office.ids()["i0"])
     rules = office.yard.ws.load_rules().entities["ship"]
     row = list(return_sheets.sheet_row(rules, back))
