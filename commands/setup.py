@@ -91,7 +91,7 @@ def rules_check(
     as_json: AsJson = False,
 ) -> None:
     """List every problem of the rules, and every case that does not come out as expected."""
-    folder = rules or (workspace / "rules" if (workspace / "shuyuan.toml").exists() else SHIPPED)
+    folder = _rules_folder(workspace, rules)
     known = load_rules(folder)
     if wrong := watches.problems(known):
         raise RulesError(wrong)
@@ -120,7 +120,7 @@ def sources(
     as_json: AsJson = False,
 ) -> None:
     """List the registered sources by line of business, and write sample files that `load` takes."""
-    known = load_rules(rules or (workspace / "rules" if (workspace / "shuyuan.toml").exists() else SHIPPED))
+    known = load_rules(_rules_folder(workspace, rules))
     written = {(one.entity, one.source): str(one.file) for one in write_samples(known, samples)} if samples else {}
     found = profiles(known, written)
     if as_json:
@@ -158,3 +158,8 @@ def authority(
         said += [lead.get(name) for name in ("provenance_class", "capture", "cycle_days")]
         rows.append([f"{one['title']['zh']} {one['field']}", *(as_cell(part) for part in said)])
     print_table(f"authority over {entity} on {day_of(at)}", names, rows)
+
+
+def _rules_folder(workspace: Path, named: Path | None) -> Path:
+    """The rules that are meant: those named, else the workspace's, else the shipped ones."""
+    return named or (workspace / "rules" if (workspace / "shuyuan.toml").exists() else SHIPPED)

@@ -1,6 +1,6 @@
 """When two values of a field say the same (多元校核), by the kind's own equality.
 
-Reads: standard, past, member, value_<field>. Writes: alike.
+Reads: testimony, witness (see sql/survivorship.sql), value_<field>. Writes: alike.
 
 Equal keys agree. A kind may know of more (`Kind.agree`): a name or an address that leaves out the places above it
 says the same as one that states them. That is no equivalence (two addresses may both agree with their county and not
@@ -44,11 +44,7 @@ def alike_sql(entity: Entity, field: str) -> str:
     return f"""
 insert into alike
 with told as (
-    select m.g, s.{key} as key from standard as s join member as m using (ordinal) where s.{key} is not null
-    union
-    select m.g, p.{key} from past as p
-    join standard as s on s.source = p.source and s.source_key = p.source_key
-    join member as m on m.ordinal = s.ordinal where p.{key} is not null
+    select distinct w.g, s.{key} as key from testimony as s join witness as w using (ordinal) where s.{key} is not null
 ), several as (
     select g from told group by g having count(*) > 1
 ), met as (

@@ -10,24 +10,14 @@ with differing as (
     ) p
     join voice v using (source)
     anti join differing d using (golden_id, field, source)
+), met as (
+    select golden_id, field, a.source as winner, d.source as loser
+    from agreeing a join differing d using (golden_id, field)
+    where a.voice <> d.voice
 ), lost as (
-    select field, source, count(*) as lost
-    from (
-        select d.golden_id, d.field, d.source
-        from differing d join agreeing a using (golden_id, field)
-        where a.voice <> d.voice
-        group by all
-    )
-    group by all
+    select field, loser as source, count(distinct golden_id) as lost from met group by all
 ), won as (
-    select field, source, count(*) as won
-    from (
-        select a.golden_id, a.field, a.source
-        from agreeing a join differing d using (golden_id, field)
-        where a.voice <> d.voice
-        group by all
-    )
-    group by all
+    select field, winner as source, count(distinct golden_id) as won from met group by all
 )
 select field, source, coalesce(w.won, 0), coalesce(l.lost, 0)
 from won w full join lost l using (field, source)
