@@ -117,12 +117,13 @@ def sources(
     workspace: Place = HERE,
     rules: Annotated[Path | None, typer.Option(help="A rules folder; default: the workspace's.")] = None,
     samples: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write a sample file of each here.")] = None,
+    as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
     """List the registered sources by line of business, and write sample files that `load` takes."""
     known = load_rules(_rules_folder(workspace, rules))
     written = {(one.entity, one.source): str(one.file) for one in write_samples(known, samples)} if samples else {}
-    found = profiles(known, written)
+    found = profiles(known, written, day_of(as_of))
     if as_json:
         return print_json(found)
     rows = [

@@ -10,10 +10,12 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from demo.population import generate
+from golden_records.preferences import lead
 from rules.model import Rules, Source, Title
 
 Document = dict[str, Any]
@@ -36,8 +38,11 @@ def line_of(source: Source) -> Title:
     return source.line or SHARED
 
 
-def profiles(rules: Rules, samples: Mapping[tuple[str, str], str]) -> list[Document]:
-    """What is registered of every source that delivers files, lines of business first, and its sample file."""
+def profiles(rules: Rules, samples: Mapping[tuple[str, str], str], as_of: date) -> list[Document]:
+    """What is registered of every source that delivers files, lines of business first, and its sample file.
+
+    It leads for the fields for which the authority matrix of that day names it first.
+    """
     found: list[Document] = [
         {
             "line": line_of(source).model_dump(),
@@ -50,7 +55,7 @@ def profiles(rules: Rules, samples: Mapping[tuple[str, str], str]) -> list[Docum
             "columns": dict(source.columns),
             "delivery": source.delivery,
             "cycle_days": source.cycle_days,
-            "leads": [field for row in one.sources.authority if row.order[0] == name for field in row.fields],
+            "leads": [field for field in one.entity.fields if lead(one.sources, [field], as_of) == name],
             "sample": samples.get((entity, name)),
         }
         for entity, one in rules.entities.items()

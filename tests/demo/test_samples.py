@@ -31,7 +31,7 @@ def samples(known: Rules, tmp_path_factory: pytest.TempPathFactory) -> list[Samp
 
 
 def test_every_source_that_delivers_files_has_one_sample(known: Rules, samples: list[Sample]) -> None:
-    registered = {(one["entity"], one["source"]) for one in profiles(known, {})}
+    registered = {(one["entity"], one["source"]) for one in profiles(known, {}, date(2025, 12, 1))}
     assert Counter((one.entity, one.source) for one in samples) == Counter(registered)
 
 
@@ -39,7 +39,7 @@ def test_all_six_lines_of_business_have_samples_and_say_who_owns_them_and_how_of
     known: Rules, samples: list[Sample]
 ) -> None:
     assert {one.line.zh for one in samples} == LINES | {"部门共享"}
-    for one in profiles(known, {}):
+    for one in profiles(known, {}, date(2025, 12, 1)):
         assert one["owner"] and one["cycle_days"] and one["columns"] and one["key"], one["source"]
         assert one["line"]["zh"] == "部门共享" or one["owner"].startswith(("民政部", "国家统计局")), one["source"]
 
@@ -54,6 +54,15 @@ def test_a_sample_is_recognized_by_its_name_and_loads_without_a_rejected_row(
         done = load_file(con, ws, known.entities[one.entity], one.source, one.file)
         assert done.new > 0 and done.rejected == 0, one.file.name
     con.close()
+
+
+def test_a_source_leads_on_the_days_on_which_the_matrix_says_so(known: Rules) -> None:
+    person = known.entities["person"]
+    rows = tuple(row.model_copy(update={"until": date(2026, 1, 1)}) for row in person.sources.authority)
+    ended = person.model_copy(update={"sources": person.sources.model_copy(update={"authority": rows})})
+    rules = known.model_copy(update={"entities": {"person": ended}})
+    for day, leads in ((date(2025, 12, 31), True), (date(2026, 1, 1), False)):
+        assert any(one["leads"] for one in profiles(rules, {}, day)) is leads
 
 
 def test_a_source_that_the_rules_no_longer_register_gets_no_sample(known: Rules, tmp_path: Path) -> None:
