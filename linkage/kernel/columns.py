@@ -41,6 +41,7 @@ NULL = int(np.iinfo(np.int32).min)
 WIDE_NULL = int(np.iinfo(np.int64).min)
 NARROW = frozenset({"TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT"})
 WHOLE = NARROW | {"BIGINT", "UINTEGER"}
+PLACE = "_place"  # no field of the rules can bear this name
 SHORT = 2**31  # bytes that an Arrow array of strings can hold; more need another type
 TEXT, WHOLE_NUMBER, BOOLEAN, DATE, LIST, OTHER = "text", "whole number", "boolean", "date", "list", "other"
 
@@ -107,7 +108,7 @@ class Columns:
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """A relation with a column `place` (0 … size-1) and the columns of `standard` that expressions may read.
+    """A relation with a column `_place` (0 … size-1) and the columns of `standard` that expressions may read.
 
     `spread` says for each record which place is its own; None: place and ordinal are one.
     """
@@ -132,7 +133,7 @@ class Reader:
 
     @cached_property
     def _records(self) -> Origin:
-        return Origin("(select *, ordinal as place from standard)", self.columns.count, None)
+        return Origin(f"(select *, ordinal as {PLACE} from standard)", self.columns.count, None)
 
     def numbers(self, types: dict[str, str]) -> None:
         """Read whole numbers, dates and truths: SQL -> SQL type."""
@@ -142,7 +143,7 @@ class Reader:
             origins.setdefault(self._origin(sql), []).append(sql)
         for origin, sqls in origins.items():
             selected = ", ".join(f"{_number(sql, types[sql])} as v{i}" for i, sql in enumerate(sqls))
-            found = self.con.execute(f"select place, {selected} from {origin.relation}").fetchnumpy()
+            found = self.con.execute(f"select {PLACE}, {selected} from {origin.relation}").fetchnumpy()
             for i, sql in enumerate(sqls):
                 values: Any = np.ma.asarray(found[f"v{i}"])
                 null = NULL if values.dtype == np.int32 else WIDE_NULL
@@ -150,7 +151,7 @@ class Reader:
                 if (np.ma.compressed(values) == null).any():
                     raise RefusedError(f"{sql} is {null} in some record, which the kernel keeps for null")
                 placed: NDArray[np.integer] = np.empty(origin.size, dtype=values.dtype)
-                placed[found["place"]] = values.filled(null)
+                placed[found[PLACE]] = values.filled(null)
                 self.columns.numbers[sql] = origin.over_records(narrowed(placed) if null == WIDE_NULL else placed)
 
     def codes(self, texts: Sequence[str], lists: Sequence[str] = ()) -> None:
@@ -158,7 +159,7 @@ class Reader:
         origins = [*(self._origin(sql) for sql in texts), *(self._records for _ in lists)]
         selected = [f"({sql}) as value" for sql in texts] + [f"unnest({sql}) as value" for sql in lists]
         parts = [
-            self._fetch(f"select place, {value} from {origin.relation}")
+            self._fetch(f"select {PLACE}, {value} from {origin.relation}")
             for value, origin in zip(selected, origins, strict=True)
         ]
         codes, domain = together([(hashes, values) for _, hashes, values in parts])
@@ -212,15 +213,16 @@ class Reader:
         extras = ("key", *needed_columns(self._entity)[name], "ok")
         renamed = "".join(f", {quote(extra)} as {quote(f'{name}__{extra}')}" for extra in extras)
         relation = (
-            f"(select {NTH} as place, value as {quote(name)}{renamed} from {value} union all by name select 0 as place)"
+            f"(select {NTH} as {PLACE}, value as {quote(name)}{renamed} from {value} "
+            f"union all by name select 0 as {PLACE})"
         )
         return Origin(relation, number(self.con, f"select count(*) from {value}") + 1, spread)
 
     def _fetch(self, query: str) -> tuple[Ints, Hashes, pa.Array]:
-        """Place, hash and text of the non-null values of a query (place, value)."""
-        known = f"select place, hash(value) as hash, value from ({query}) where value is not null"
+        """Place, hash and text of the non-null values of a query (_place, value)."""
+        known = f"select {PLACE}, hash(value) as hash, value from ({query}) where value is not null"
         table = self.con.sql(known).to_arrow_table()
-        place, hashes = (table.column(name).to_numpy() for name in ("place", "hash"))
+        place, hashes = (table.column(name).to_numpy() for name in (PLACE, "hash"))
         values = table.column("value")
         if values.nbytes >= SHORT and pa.types.is_string(values.type):
             values = values.cast(pa.large_string())

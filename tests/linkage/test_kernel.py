@@ -335,3 +335,24 @@ def test_nothing_to_compare_is_no_error(tmp_path: Path) -> None:
     con, rules = ready(tmp_path, [{"name": "astra", "owner": "Meyer"}])
     assert Kernel(con, rules).match() == 0
     assert con.execute("select count(*) from candidate_pair").fetchall() == [(0,)]
+
+
+OWN_WORDS = ("place", "value", "hash", "code", "which", "nth", "raw", "key", "said")
+
+
+def test_a_field_may_bear_any_name_that_the_kernel_uses_itself(tmp_path: Path) -> None:
+    fields = {name: VESSEL["fields"]["mark"] for name in OWN_WORDS}
+    changes = {
+        "fields": fields,
+        "derive": {},
+        "checks": [],
+        "exclusive": [],
+        "blocking": [{"keys": [f"{name}__key"]} for name in OWN_WORDS],
+        "comparisons": [{"name": name, "field": name} for name in OWN_WORDS],
+        "guards": [{"label": "long", "when": f"length({OWN_WORDS[0]}_l) > 9", "effect": "reject"}],
+        "matching": VESSEL["matching"] | {"review": -40.0},
+    }
+    values = [None, "k1", "k22", "k1"]
+    records = [{name: values[(i + j) % 4] for j, name in enumerate(OWN_WORDS)} for i in range(8)]
+    con, rules = ready(tmp_path, records, **changes)
+    assert both(con, rules) > 0
