@@ -39,7 +39,7 @@ from linkage.decisions import DecisionStore
 from linkage.ingest import load_file
 from linkage.link import link
 from linkage.sql import execute
-from linkage.standardize import load_references, trimmed
+from linkage.values import load_references, trimmed
 from linkage.workspace import Workspace, use_entity
 from rules.columns import quote
 from rules.kinds import KINDS

@@ -36,7 +36,8 @@ from golden_records.survivorship import survive
 from golden_records.verification import verify
 from linkage.ingest import load_file
 from linkage.sql import execute
-from linkage.standardize import load_references, standardize, trimmed
+from linkage.standardize import standardize
+from linkage.values import load_references, trimmed
 from linkage.workspace import Workspace, use_entity
 from rules.kinds import KINDS
 from rules.model import EntityRules

@@ -29,7 +29,7 @@ from golden_records import watch as watches
 from golden_records.query import Release
 from linkage import ingest
 from linkage.audit_trail import AuditTrail
-from linkage.standardize import keys_of
+from linkage.values import keys_of
 from linkage.workspace import Workspace, use_entity
 from rules.errors import NotFoundError
 from rules.model import EntityRules

@@ -105,6 +105,7 @@ def link(
     workspace: Place = HERE,
     as_of: AsOf = None,
     engine: Annotated[Engine, typer.Option(help="What executes the model; both give the same result.")] = "kernel",
+    full: Annotated[bool, typer.Option("--full", help="Link all records anew, not only what changed.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Decide which records are the same entity, from landed files to clusters."""
@@ -121,12 +122,17 @@ def link(
             Bars(),
             [one.name for one in chosen],
             engine,
+            full,
         )
     if as_json:
         return print_json([dataclasses.asdict(report) for report in reports])
     names = ("records", "quarantined", "findings", "candidate_pairs", "accepted", "waiting", "refused", "clusters")
-    rows = [[report.entity, *(as_number(getattr(report, name)) for name in names)] for report in reports]
-    print_table("linked", ("entity", *names), rows)
+    rows = [
+        [report.entity, "all" if report.changed is None else as_number(report.changed)]
+        + [as_number(getattr(report, name)) for name in names]
+        for report in reports
+    ]
+    print_table("linked", ("entity", "changed", *names), rows)
 
 
 @app.command("plan")

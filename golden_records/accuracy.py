@@ -17,7 +17,7 @@ from golden_records.preferences import golden_fields
 from golden_records.query import Release
 from linkage.evaluate import TRUE, Document, Truth, compare, read_truth
 from linkage.sql import execute, number, rows
-from linkage.standardize import load_references, trimmed
+from linkage.values import load_references, trimmed
 from linkage.workspace import use_entity
 from rules.columns import quote
 from rules.errors import NotFoundError

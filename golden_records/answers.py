@@ -35,7 +35,7 @@ from golden_records.return_sheets import (
 from golden_records.tickets import Ticket, TicketStore, add_event, ask_back, due_on, tickets_where
 from linkage.audit_trail import AuditTrail
 from linkage.decisions import Decision
-from linkage.standardize import Read, read_values
+from linkage.values import Read, read_values
 from rules.errors import InputError
 from rules.kinds import KINDS
 from rules.model import EntityRules, Rules

@@ -21,7 +21,7 @@ from golden_records.preferences import lead, regions_in_force, voices
 from golden_records.sql import run
 from golden_records.survivorship import place_sql
 from golden_records.verification import MOST_IN_BIGINT, heard_sql
-from linkage.standardize import BLANK, CODE, trimmed
+from linkage.values import BLANK, CODE, trimmed
 from rules.columns import quote
 from rules.kinds import KINDS
 from rules.kinds.base import literal

@@ -28,7 +28,7 @@ from golden_records.preferences import (
     voices,
 )
 from golden_records.sql import run
-from linkage.standardize import CODE
+from linkage.values import CODE
 from rules.errors import Problem, RulesError
 from rules.kinds.base import literal
 from rules.model import EntityRules

@@ -29,7 +29,8 @@ from golden_records.agreement import same_sql
 from golden_records.preferences import golden_fields, lead, regional, regions_in_force, voices
 from golden_records.sql import run
 from linkage.references import has_table
-from linkage.standardize import CODE, current_schema
+from linkage.standardize import current_schema
+from linkage.values import CODE
 from rules.columns import quote
 from rules.kinds.base import literal
 from rules.model import EntityRules, State

@@ -92,8 +92,8 @@ def _slots(con: duckdb.DuckDBPyConnection, entity: Entity) -> tuple[dict[str, In
     slots: dict[str, Ints] = {}
     licences: dict[str, frozenset[Pair]] = {}
     for one in entity.exclusive:
-        column = _text(one.column)
-        aliases = [_text(f"{name}__key") for name, rule in entity.fields.items() if rule.alias_of == one.column]
+        column = slot_text(one.column)
+        aliases = [slot_text(f"{name}__key") for name, rule in entity.fields.items() if rule.alias_of == one.column]
         reader.codes([column, *aliases])
         own = _from_zero(reader.columns.codes[column])
         for alias in aliases:
@@ -113,7 +113,8 @@ def _groups(con: duckdb.DuckDBPyConnection, entity: Entity) -> Ints:
     return _from_zero(reader.columns.codes["dup_group"])
 
 
-def _text(column: str) -> str:
+def slot_text(column: str) -> str:
+    """SQL: the values of an exclusive column as they are compared."""
     return f"cast({quote(column)} as varchar)"
 
 

@@ -87,9 +87,9 @@ def block_keys(rule: BlockingRule) -> tuple[str, ...]:
     return (*rule.keys, ITEM) if rule.each else rule.keys
 
 
-def block_source(rule: BlockingRule) -> str:
-    """SQL: the relation that a rule blocks: `standard`, or each of its records once for each element of a list."""
-    return f"(select *, unnest(list_distinct({rule.each})) as {ITEM} from standard)" if rule.each else "standard"
+def block_source(rule: BlockingRule, records: str = "standard") -> str:
+    """SQL: the relation that a rule blocks: `records`, or each of them once for each element of a list."""
+    return f"(select *, unnest(list_distinct({rule.each})) as {ITEM} from {records})" if rule.each else records
 
 
 def hub_key(rule: BlockingRule) -> str:

@@ -13,15 +13,17 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from importlib.metadata import version
 from typing import Literal
 
 import duckdb
 
-from linkage import frequencies, ingest
+from linkage import frequencies, ingest, touched
 from linkage.block import RulePairs, block
+from linkage.changes import cluster_changes, match_changes
 from linkage.cluster import ClusterCounts, SourceRecord, cluster
 from linkage.decisions import DecisionStore, Waiting
 from linkage.frequencies import path_of
@@ -39,13 +41,19 @@ from rules.errors import NotFoundError, RefusedError
 from rules.model import EntityRules, Rules
 
 DISK_PER_RECORD = 1200
+MOST_CHANGED = 0.2  # of the records: beyond that matching all of them costs less than looking for what changed
 Engine = Literal["kernel", "splink"]
 Pair = tuple[SourceRecord, SourceRecord]
+Step = Callable[[str, int | None, bool], AbstractContextManager[Callable[[int], None]]]
 
 
 @dataclass(frozen=True)
 class LinkReport:
-    """One linked entity type; `seconds` by step, `blocking` the pairs that each rule makes on its own."""
+    """One linked entity type; `seconds` by step, `blocking` the pairs that each rule makes on its own.
+
+    `changed` counts the records that came, went or say something else since the run before; None: all were linked
+    anew. Where it is a number, `blocking` and `candidate_pairs` are those that these records called for.
+    """
 
     entity: str
     records: int
@@ -57,6 +65,7 @@ class LinkReport:
     waiting: int
     refused: int
     clusters: int
+    changed: int | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -69,10 +78,12 @@ def link(
     reporter: Reporter = SILENT,
     only: Iterable[str] = (),
     engine: Engine = "kernel",
+    full: bool = False,
 ) -> list[LinkReport]:
     """Link every entity type that has records (or those of `only`), in the order of the rules.
 
-    `engine` says what executes the model: the kernel over arrays, or Splink over SQL. The result is the same.
+    `engine` says what executes the model: the kernel over arrays, or Splink over SQL. The kernel takes up what the last
+    run left and treats what changed since, unless `full`. The result is always the same.
 
     Raises:
         NotFoundError: nothing is loaded, or an entity type is unknown or has no records.
@@ -83,20 +94,30 @@ def link(
     # Read before the work begins: what a steward decides meanwhile makes the result out of date, not part of it.
     last_decision = decisions.last_id()
     con.execute("create table if not exists main.linked (entity varchar primary key, inputs varchar, as_of date)")
+    con.execute("alter table main.linked add column if not exists basis varchar")
     reports = []
     for one in wanted:
         if one.weights is None:
             raise RefusedError(f"{one.name} has no trained weights; run 'shuyuan train {one.name}' first")
-        con.execute("delete from main.linked where entity = ?", [one.name])
-        reports.append(_link_one(con, rules, one, decisions, as_of, reporter, engine))
-        said = [one.name, fingerprint(con, rules, one, last_decision, as_of), as_of]
-        con.execute("insert into main.linked values (?, ?, ?)", said)
+        before = con.execute("delete from main.linked where entity = ? returning basis", [one.name]).fetchall()
+        kept = not full and engine == "kernel" and before == [(basis(rules, one),)]
+        reports.append(_link_one(con, rules, one, decisions, as_of, reporter, engine, kept))
+        said = [one.name, fingerprint(con, rules, one, last_decision, as_of), as_of, basis(rules, one)]
+        con.execute("insert into main.linked values (?, ?, ?, ?)", said)
         con.execute("checkpoint")
     return reports
 
 
-def prepare(con: duckdb.DuckDBPyConnection, rules: Rules, one: EntityRules, as_of: date) -> None:
+def basis(rules: Rules, one: EntityRules) -> str:
+    """One hash over what must be the same for the last run's pairs to count still: program, rules and frequencies."""
+    said = [version("shuyuan"), rules.sha256, _frozen(one)]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def prepare(con: duckdb.DuckDBPyConnection, rules: Rules, one: EntityRules, as_of: date, kept: bool = False) -> None:
     """Build `standard` of an entity type, its references resolved by the entity types that were linked before.
+
+    `kept` says that it stands as the last run of `link` left it, by the same rules.
 
     Raises:
         RefusedError: one that it refers to has records and is not linked as of the same day.
@@ -107,9 +128,11 @@ def prepare(con: duckdb.DuckDBPyConnection, rules: Rules, one: EntityRules, as_o
     for other in chosen_with_records(con, rules):
         if other.name in one.needs and linked_on.get(other.name) != as_of:
             raise RefusedError(f"{one.name} refers to {other.name}, which is not linked as of {as_of}; link it first")
+    if linked_on and not kept:
+        con.execute("update main.linked set basis = null where entity = ?", [one.name])
     use_entity(con, one.name)
     group(con, one, rules.entities)
-    standardize(con, one, rules.folder, as_of, rules.entities)
+    standardize(con, one, rules.folder, as_of, rules.entities, kept)
 
 
 def chosen(con: duckdb.DuckDBPyConnection, rules: Rules, only: Iterable[str] = ()) -> list[EntityRules]:
@@ -146,10 +169,13 @@ def fingerprint(con: duckdb.DuckDBPyConnection, rules: Rules, one: EntityRules, 
     behind = [fingerprint(con, rules, rules.entities[name], last_decision, as_of) for name in sorted(one.needs)]
     ingest.prepare(con, one)
     files = con.execute("select source, sha256, observed_on::varchar from batch order by all").fetchall()
-    path = path_of(one)
-    frozen = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
-    said = [rules.sha256, frozen, str(as_of), last_decision, [list(row) for row in files], behind]
+    said = [rules.sha256, _frozen(one), str(as_of), last_decision, [list(row) for row in files], behind]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _frozen(one: EntityRules) -> str:
+    path = path_of(one)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
 def linked(con: duckdb.DuckDBPyConnection, rules: Rules, decisions: DecisionStore) -> tuple[list[EntityRules], date]:
@@ -195,6 +221,7 @@ def _link_one(
     as_of: date,
     reporter: Reporter,
     engine: Engine,
+    kept: bool,
 ) -> LinkReport:
     use_entity(con, one.name)
     seconds: dict[str, float] = {}
@@ -207,47 +234,70 @@ def _link_one(
         seconds[name] = round(time.perf_counter() - began, 2)
 
     with step("standardize"):
-        prepare(con, rules, one, as_of)
-        frequencies.load(con, one)
-    if engine == "kernel":
-        with step("block", watched=False):
-            kernel = Kernel(con, one)
-            estimates = kernel.estimates
-        with step("score", sum(rule.pairs for rule in estimates)) as advance:
-            kernel.match(advance)
-        del kernel
+        prepare(con, rules, one, as_of, kept)
+    changed = _changed(con) if kept else None
+    if changed is not None:
+        with step("block and score", watched=False):
+            estimates, compared = match_changes(con, one)
     else:
-        with step("block"):
-            estimates = block(con, one)
-        with step("score", number(con, "select pairs from candidate_total")) as advance:
-            score(con, one, advance)
+        touched.forget(con)
+        frequencies.load(con, one)
+        estimates, compared = _match(con, one, engine, step)
     with step("cluster", watched=False):
-        counts = cluster(con, one, decisions.replay(one.name))
+        if changed is not None:
+            named = {subject for said in decisions.entries(one.name, withdrawn=True) for subject in said.subjects}
+            counts = cluster_changes(con, one, decisions.replay(one.name), named)
+        else:
+            counts = cluster(con, one, decisions.replay(one.name))
     with step("review queue", watched=False):
         waiting = decisions.fill_queue(one.name, _waiting(con, one, decisions))
-    return _report(con, one, estimates, counts, waiting, seconds)
+    return _report(con, one, estimates, compared, counts, waiting, changed, seconds)
+
+
+def _match(con: duckdb.DuckDBPyConnection, one: EntityRules, engine: Engine, step: Step) -> tuple[list[RulePairs], int]:
+    """Match all records; gives the pairs that each rule makes and how many were compared."""
+    if engine == "kernel":
+        with step("block", None, False):
+            kernel = Kernel(con, one)
+        with step("score", sum(rule.pairs for rule in kernel.estimates), True) as advance:
+            return kernel.estimates, kernel.match(advance)
+    with step("block", None, True):
+        estimates = block(con, one)
+    pairs = number(con, "select pairs from candidate_total")
+    with step("score", pairs, True) as advance:
+        score(con, one, advance)
+    return estimates, pairs
+
+
+def _changed(con: duckdb.DuckDBPyConnection) -> int | None:
+    """How many records changed; None where they are so many that all are matched anew."""
+    changed = number(con, "select count(*) from (from came union from gone)")
+    return changed if changed <= MOST_CHANGED * number(con, "select count(*) from standard") else None
 
 
 def _report(
     con: duckdb.DuckDBPyConnection,
     one: EntityRules,
     estimates: list[RulePairs],
+    compared: int,
     counts: ClusterCounts,
     waiting: int,
+    changed: int | None,
     seconds: dict[str, float],
 ) -> LinkReport:
     records = number(con, "select count(*) from standard")
     return LinkReport(
         entity=one.name,
         records=records,
-        quarantined=number(con, "select count(*) from current_record") - records,
+        quarantined=number(con, "select count(distinct record_id) from quarantine"),
         findings=number(con, "select count(*) from finding"),
         blocking=tuple(estimates),
-        candidate_pairs=number(con, "select pairs from candidate_total"),
+        candidate_pairs=compared,
         accepted=number(con, "select count(*) from candidate_pair where verdict = 'accept'"),
         waiting=waiting,
         refused=counts.refused,
         clusters=counts.clusters,
+        changed=changed,
         seconds=seconds,
     )
 
@@ -295,7 +345,9 @@ def waiting_sql(one: EntityRules) -> str:
     gammas = ", ".join(f"gamma_{rule.name}" for rule in one.entity.comparisons)
     weights = ", ".join(f"weight_{rule.name}" for rule in one.entity.comparisons)
     return f"""
-with waiting as (
+with delivered as (
+  from record union all from grouped_record
+), waiting as (
   select p.*, case verdict when 'guard' then 'a guard of the rules holds it back'
                            else 'the weight is in doubt' end as why
   from candidate_pair as p join cluster as a on a.record_id = record_l join cluster as b on b.record_id = record_r
@@ -311,7 +363,7 @@ select l.source, l.source_key, r.source, r.source_key, match_weight, verdict, wh
 from waiting
 join standard as l on l.record_id = record_l
 join standard as r on r.record_id = record_r
-join current_record as c on c.record_id = record_l
-join current_record as d on d.record_id = record_r
+join delivered as c on c.record_id = record_l
+join delivered as d on d.record_id = record_r
 where l.dup_group is null or l.dup_group is distinct from r.dup_group
 order by match_weight desc, 1, 2, 3, 4"""

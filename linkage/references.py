@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import duckdb
 
-from linkage.sql import execute, number
+from linkage.sql import execute, number, run
 from rules.columns import quote
 from rules.kinds import KINDS
 from rules.kinds.base import literal
@@ -107,9 +107,12 @@ def named_sqls(con: duckdb.DuckDBPyConnection, target: EntityRules) -> list[str]
 
 
 def group(con: duckdb.DuckDBPyConnection, rules: EntityRules, entities: Entities) -> None:
-    """Build `grouped_record`: the records of sources that are made of another entity type's current records."""
-    con.execute("delete from grouped_record")
+    """Build `grouped_record`: the records of sources that are made of another entity type's current records.
+
+    A record that says what it said keeps its number.
+    """
     listed = ", ".join(quote(field) for field in rules.entity.fields)
+    con.execute("create or replace temp table regrouped as from grouped_record where false")
     for name, source in sorted(rules.sources.sources.items()):
         made_of = source.grouped
         if made_of is None or made_of.entity not in entities or not has_table(con, made_of.entity, "record"):
@@ -118,9 +121,8 @@ def group(con: duckdb.DuckDBPyConnection, rules: EntityRules, entities: Entities
         fields = ", ".join(f"{told.get(field, 'null')} as {quote(field)}" for field in rules.entity.fields)
         con.execute(
             f"""
-            insert into grouped_record
-            select (select count(*) from grouped_record) * -1 - row_number() over (order by group_key), $source,
-                   group_key, null, observed_on, md5(concat_ws(chr(31), {listed})), null,
+            insert into regrouped
+            select null, $source, group_key, null, observed_on, md5(concat_ws(chr(31), {listed})), null,
                    {"$source" if source.duplicate_free else "null"}, {listed}
             from (
                 select trim(({made_of.by})::varchar) as group_key, max(observed_on) as observed_on, {fields}
@@ -131,6 +133,7 @@ def group(con: duckdb.DuckDBPyConnection, rules: EntityRules, entities: Entities
             """,
             {"source": name, "made_of": made_of.source},
         )
+    run(con, "regroup")
 
 
 def has_table(con: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:

@@ -1,10 +1,8 @@
 """Cleans the current records and derives their key columns.
 
-Reads: current_record, version, reference tables. Writes: value_<field>, standard, past, quarantine, finding (those of
-records).
+Reads: current_record, version, value_<field>. Writes: standard, past, quarantine, finding (those of records).
 
-Every field is parsed once per *distinct* text, so a phone number that stands in a million rows costs one
-parse. A value with a finding of severity `error` does not count: value and key are null in `standard`, while
+A value with a finding of severity `error` does not count: value and key are null in `standard`, while
 the kind's other columns keep what evidence is left in it (15 sound digits of a number that a spreadsheet
 damaged). A record that fails a check of severity `error` is quarantined: it stays landed and reported, but
 is absent from `standard`; `quarantine` names it.
@@ -18,30 +16,26 @@ matched by them, but what a relation or an event said on a day in the past is re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 import duckdb
+import sqlglot
+from sqlglot import exp
 
 from linkage import references
-from linkage.sql import execute, number, run
+from linkage.sql import number, run
+from linkage.values import CODE, NTH, read_fields, trimmed
 from rules.columns import FIXED, field_columns, needed_columns, quote
 from rules.kinds import KINDS
 from rules.kinds.base import literal
-from rules.loader import reference_path
-from rules.model import Entity, EntityRules
+from rules.model import CheckRule, Entity, EntityRules
 
 # A record that counts now, as it was delivered, by its ordinal.
 ARRIVED = """(
 select p.ordinal, r.* from arrival as p
 join (select * from record union all select * from grouped_record) as r using (record_id))"""
-# What two values are equal by as one number: half of the MD5 of the key. DuckDB's hash() gives texts that differ in two
-# characters one value more often than chance does, and a typing error is just that.
-CODE = "code"
-NTH = "nth"  # a record's row of `value_<field>`: what reads one field only can be computed once per distinct text
-BLANK = literal(" \t\r\n\u3000\u00a0\ufeff")
 
 
 def standardize(
@@ -50,105 +44,175 @@ def standardize(
     rules_folder: Path,
     as_of: date,
     others: Mapping[str, EntityRules] | None = None,
+    kept: bool = False,
 ) -> None:
     """Build `standard` and the findings of records from `current_record`, as seen on `as_of`.
 
-    References mean what the entity types in `others` were linked to.
+    References mean what the entity types in `others` were linked to. `kept` says that `standard` was built by the same
+    rules: then the temporary tables `came` and `gone` (record_id) tell what changed in it, a record that says something
+    else standing in both, `was` holds the rows of `gone` as they were, and `retold` (source, source_key) names records
+    whose past or findings changed.
     """
     entity = rules.entity
-    load_references(con, entity, rules_folder)
+    anew = read_fields(con, rules, rules_folder, as_of, others)
     run(con, "arrival")
     con.execute(f"create or replace table past_arrival as {past_arrival_sql(con)}")
-    for field, rule in entity.fields.items():
-        said = references.delivered_sql(entity, rules.sources, field)
-        execute(con, value_sql(entity, field, said), as_of=as_of)
-        target = (others or {}).get(str(rule.options.get("entity", "")))
-        if target is not None and not rule.options.get("late"):
-            load_references(con, target.entity, rules_folder)
-            references.resolve(con, field, target, as_of)
     silent = frozenset(f for f in entity.fields if not number(con, f"select count(*) from {quote('value_' + f)}"))
+    con.execute(f"create or replace table new_past as {past_sql(rules, silent)}")
+    if kept:
+        con.execute("create or replace temp table retold (source varchar, source_key varchar)")
+        for one, other in (("past", "new_past"), ("new_past", "past")):
+            said = " except ".join(f"select {_said(con, entity, one)} from {table} as s" for table in (one, other))
+            con.execute(f"insert into retold select distinct source, source_key from ({said})")
+    con.execute("drop table if exists past")
+    con.execute("alter table new_past rename to past")
+    if kept and not anew and _record_by_record(rules):
+        _add(con, rules, silent)
+    else:
+        _build(con, rules, silent, kept)
+    con.execute("drop table arrival")
+    con.execute("drop table past_arrival")
+
+
+def _build(con: duckdb.DuckDBPyConnection, rules: EntityRules, silent: frozenset[str], kept: bool) -> None:
+    """Make `standard` anew, and tell what changed where the one before is by the same rules."""
+    entity = rules.entity
     con.execute(f"create or replace table staged as {staged_sql(rules, silent=silent)}")
-    con.execute(f"create or replace table past as {past_sql(rules, silent)}")
-    con.execute(f"create or replace table check_finding as {check_findings_sql(entity)}")
-    con.execute("create or replace temp table value_finding as from finding where false")
-    for field in entity.fields:
-        con.execute(f"insert into value_finding {value_findings_sql(rules, field)}")
+    con.execute(f"create or replace table check_finding as {check_findings_sql(entity.checks)}")
+    _find_values(con, rules)
     if number(con, "select count(*) from check_finding where severity = 'error'"):
         run(con, "quarantine")
+    own = "record_id is not null"
+    if kept:
+        _compare(con, entity)
+        own += f" and rule in ({', '.join(literal(rule) for rule in sorted(_own_rules(entity)))})"
+        con.execute(f"create or replace temp table told_before as from finding where {own}")
     con.begin()
     try:
         con.execute("drop table if exists standard")
         con.execute("alter table staged rename to standard")
-        con.execute("delete from finding where record_id is not null")
-        con.execute("insert into finding from value_finding")
-        con.execute("insert into finding select record_id, null, null, field, rule, severity, null from check_finding")
-        con.execute(
-            "create or replace table quarantine as select distinct record_id, rule from check_finding "
-            "where severity = 'error'"
-        )
-        con.execute("drop table check_finding")
-        con.execute("drop table arrival")
-        con.execute("drop table past_arrival")
+        con.execute(f"delete from finding where {own}")
+        con.execute("delete from finding where record_id not in (select record_id from arrival)")
+        con.execute("delete from quarantine")
+        run(con, "checked")
+        if kept:
+            _retell(con, own)
         con.commit()
     except BaseException:
         con.rollback()
         raise
 
 
-def load_references(con: duckdb.DuckDBPyConnection, entity: Entity, rules_folder: Path) -> None:
-    """Read the reference tables that the kinds of this entity type name, all columns as text."""
-    names = {name for rule in entity.fields.values() for name in KINDS[rule.kind].references}
-    con.execute("create schema if not exists reference")
-    for name in sorted(names):
-        path = str(reference_path(rules_folder, name))
-        con.execute(
-            f"create or replace table reference.{quote(name)} as "
-            "select * from read_csv($path, all_varchar = true, header = true, delim = ',', quote = '\"')",
-            {"path": path},
-        )
+def _compare(con: duckdb.DuckDBPyConnection, entity: Entity) -> None:
+    """Tell what `staged` has that `standard` has not, and the other way."""
+    con.execute(f"create or replace temp table gone as {_differing_sql(con, entity, 'standard', 'staged')}")
+    con.execute(f"create or replace temp table came as {_differing_sql(con, entity, 'staged', 'standard')}")
+    con.execute("create or replace temp table was as select * from standard semi join gone using (record_id)")
 
 
-def keys_of(rules: EntityRules, rules_folder: Path, field: str, text: str, as_of: date) -> tuple[str, ...]:
-    """The canonical forms of one typed-in value of `field`: its clean value and its key, where it has them."""
-    read = read_values(rules, rules_folder, field, [text], as_of)
-    return tuple(dict.fromkeys(part for one in read.values() for part in (one.value, one.key) if part is not None))
+def _differing_sql(con: duckdb.DuckDBPyConnection, entity: Entity, one: str, other: str) -> str:
+    """SQL of the records of `one` that `other` lacks or has otherwise."""
+    a, b = (f"({_said(con, entity, one, side)})" for side in "ab")
+    return (
+        f"select a.record_id from {one} as a left join {other} as b using (record_id) "
+        f"where b.record_id is null or {a} is distinct from {b}"
+    )
 
 
-@dataclass(frozen=True)
-class Read:
-    """What the kind of a field makes of a text: its clean value, its key, and what is wrong with it."""
-
-    value: str | None
-    key: str | None
-    findings: tuple[str, ...]
+def _said(con: duckdb.DuckDBPyConnection, entity: Entity, table: str, side: str = "s") -> str:
+    """SQL of the columns of a table like `standard` but for those that number records and texts."""
+    numbers = {"ordinal", *(f"{field}__{NTH}" for field in entity.fields)}
+    columns = [name for (name, *_) in con.execute(f"describe {table}").fetchall() if name not in numbers]
+    return ", ".join(f"{side}.{quote(name)}" for name in columns)
 
 
-def read_values(
-    rules: EntityRules, rules_folder: Path, field: str, texts: Iterable[str], as_of: date
-) -> dict[str, Read]:
-    """What the kind of `field` makes of typed-in texts; those that are nothing but blanks are left out."""
-    con = duckdb.connect()
+def _add(con: duckdb.DuckDBPyConnection, rules: EntityRules, silent: frozenset[str]) -> None:
+    """Change `standard` where records came, went or say something else, each by itself."""
+    entity = rules.entity
+    moved = [
+        f"select record_id from standard where {quote(f'{field}__{NTH}')} in "
+        f"(select {NTH} from moved_value where field = {literal(field)})"
+        for (field,) in con.execute("select distinct field from moved_value order by 1").fetchall()
+    ]
+    parts = ["select record_id from standard anti join arrival using (record_id)", *moved]
+    con.execute(f"create or replace temp table gone as {' union '.join(parts)}")
+    held_back = " anti join quarantine using (record_id)" if not moved else ""
+    con.execute(
+        "create or replace temp table came as "
+        f"select record_id from arrival anti join standard using (record_id){held_back} "
+        "union select record_id from gone semi join arrival using (record_id)"
+    )
+    con.execute("create or replace temp table was as select * from standard semi join gone using (record_id)")
+    arrived = f"(select * from {ARRIVED} where record_id in (select record_id from came))"
+    con.execute(f"create or replace table staged as {staged_sql(rules, arrived, silent=silent)}")
+    own = [check for check in entity.checks if reads_one_record(check.when)]
+    con.execute(f"create or replace table check_finding as {check_findings_sql(own)}")
+    _find_values(con, rules)
+    con.execute("delete from staged where record_id in (select record_id from check_finding where severity = 'error')")
+    con.begin()
     try:
-        load_references(con, rules.entity, rules_folder)
-        con.execute("create table typed as select unnest($texts::varchar[]) as said", {"texts": sorted(set(texts))})
-        con.execute(
-            f"create table raw as select distinct {trimmed('said')} as raw from typed "
-            f"where {trimmed('said')} is not null"
-        )
-        rule = rules.entity.fields[field]
-        parse = KINDS[rule.kind].parse("raw", rule.options)
-        execute(con, f"create table parsed as select raw, value, key, findings from ({parse})", as_of=as_of)
-        found = con.execute(
-            f"select said, value, key, findings from typed join parsed on raw = {trimmed('said')}"
-        ).fetchall()
-    finally:
-        con.close()
-    return {str(said): Read(value, key, tuple(findings)) for said, value, key, findings in found}
+        con.execute("delete from standard where record_id in (select record_id from gone)")
+        con.execute("insert into standard by name from staged")
+        run(con, "renumber")
+        con.execute("drop table staged")
+        left = "record_id in (select record_id from came) or record_id not in (select record_id from arrival)"
+        con.execute(f"delete from finding where {left}")
+        con.execute(f"delete from quarantine where {left}")
+        together = [check for check in entity.checks if not reads_one_record(check.when)]
+        found = f"record_id is not null and rule in ({', '.join(literal(check.rule) for check in together) or 'null'})"
+        con.execute(f"create or replace temp table told_before as from finding where {found}")
+        con.execute(f"delete from finding where {found}")
+        con.execute("create temp view staged as from standard")
+        con.execute(f"insert into check_finding {check_findings_sql(together)}")
+        con.execute("drop view staged")
+        run(con, "checked")
+        _retell(con, found)
+        con.execute("delete from came where record_id not in (select record_id from standard)")
+        con.commit()
+    except BaseException:
+        con.rollback()
+        raise
 
 
-def trimmed(column: str) -> str:
-    """SQL: the text of a raw column without blanks around it, null where nothing is left."""
-    return f"nullif(trim({column}, {BLANK}), '')"
+def _own_rules(entity: Entity) -> set[str]:
+    """What standardizing finds; findings of other rules are those of golden records."""
+    codes = {code for rule in entity.fields.values() for code in KINDS[rule.kind].findings}
+    return codes | {check.rule for check in entity.checks}
+
+
+def _retell(con: duckdb.DuckDBPyConnection, found: str) -> None:
+    """Put the records whose findings (those that `found` holds for) are not those of `told_before` into `retold`."""
+    con.execute(
+        f"""
+        insert into retold select distinct source, source_key from standard semi join (
+            (from told_before except from finding where {found})
+            union
+            (from finding where {found} except from told_before)
+        ) using (record_id)"""
+    )
+
+
+def _find_values(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
+    """Put the findings of the values of `staged` into `value_finding`."""
+    con.execute("create or replace temp table value_finding as from finding where false")
+    for field in rules.entity.fields:
+        con.execute(f"insert into value_finding {value_findings_sql(rules, field)}")
+
+
+def _record_by_record(rules: EntityRules) -> bool:
+    """Whether a record of `standard` is a function of its own version alone."""
+    entity = rules.entity
+    return (
+        all(reads_one_record(sql) for sql in entity.derive.values())
+        and all(reads_one_record(check.when) for check in entity.checks if check.severity == "error")
+        and not any(source.grouped for source in rules.sources.sources.values())
+    )
+
+
+def reads_one_record(sql: str) -> bool:
+    """Whether an expression over `standard` reads nothing but the record that it is computed for."""
+    tree = sqlglot.parse_one(sql, read="duckdb")
+    return not any(tree.find_all(exp.Window, exp.Select, exp.AggFunc))
 
 
 def past_arrival_sql(con: duckdb.DuckDBPyConnection) -> str:
@@ -168,33 +232,6 @@ def past_arrival_sql(con: duckdb.DuckDBPyConnection) -> str:
 def current_schema(con: duckdb.DuckDBPyConnection) -> str:
     """The schema that unqualified names mean."""
     return str(con.execute("select current_schema()").fetchall()[0][0])
-
-
-def value_sql(entity: Entity, field: str, said: str | None = None) -> str:
-    """SQL that makes `value_<field>`: a distinct raw text and what its kind makes of it.
-
-    `said` is the SQL of the text where that is not the field as it was delivered.
-    """
-    text = trimmed(said or quote(field))
-    rule = entity.fields[field]
-    kind = KINDS[rule.kind]
-    codes = [code for code, finding in kind.findings.items() if finding.severity == "error"]
-    doubts = [code for code, finding in kind.findings.items() if finding.severity != "info"]
-    bad = _any_of(codes)
-    kept = ", ".join(f"case when {bad} then null else {name} end as {name}" for name in ("value", "key"))
-    kept += "".join(f", {quote(name)}" for name in needed_columns(entity)[field])
-    return f"""create or replace table {quote("value_" + field)} as
-with raw as materialized (
-  select distinct {text} as raw from record where {text} is not null
-  union
-  select {text} from grouped_record where {text} is not null
-), parsed as (
-  {kind.parse("raw", rule.options)}
-)
-select raw, {kept},
-  case when {bad} or value is null then null else not {_any_of(doubts)} end as ok,
-  findings, md5_number_lower(case when {bad} then null else key end) as {CODE}, row_number() over ()::integer as {NTH}
-from parsed"""
 
 
 def staged_sql(
@@ -241,12 +278,12 @@ from staged as s
 join (select {NTH}, unnest(findings) as code from {quote("value_" + field)}) as f on f.{NTH} = s.{nth}"""
 
 
-def check_findings_sql(entity: Entity) -> str:
-    """SQL of the findings of the entity type's own checks: record_id, field, rule, severity."""
+def check_findings_sql(checks: Sequence[CheckRule]) -> str:
+    """SQL of the findings of an entity type's own checks over `staged`: record_id, field, rule, severity."""
     parts = [
         f"select record_id, {literal(check.field) if check.field else 'null'} as field, "
         f"{literal(check.rule)} as rule, {literal(check.severity)} as severity from staged where {check.when}"
-        for check in entity.checks
+        for check in checks
     ]
     empty = "select null::bigint as record_id, null::varchar as field, null::varchar as rule, null::varchar as severity"
     return " union all ".join([f"{empty} where false", *parts])
@@ -270,9 +307,3 @@ def _field_columns(entity: Entity, field: str, extras: tuple[str, ...], silent: 
     yield f"{value}.value as {quote(field)}"
     for extra in ("key", *extras, "ok", CODE, NTH):
         yield f"{value}.{quote(extra)} as {quote(f'{field}__{extra}')}"
-
-
-def _any_of(codes: list[str]) -> str:
-    if not codes:
-        return "false"
-    return f"list_has_any(findings, [{', '.join(literal(code) for code in codes)}])"

@@ -12,10 +12,11 @@ import pytest
 from linkage.block import block_sql, pairs_sql
 from linkage.score import candidate_pair_sql, comparable_sql
 from linkage.splink_model import build
-from linkage.standardize import check_findings_sql, staged_sql, value_sql
+from linkage.standardize import check_findings_sql, staged_sql
 from linkage.train import training_sql
+from linkage.values import first_sql
 from rules.checks import BYTEWISE, bytewise_uses
-from rules.columns import ascii_columns
+from rules.columns import ascii_columns, quote
 from rules.loader import SHIPPED, load_rules
 from rules.model import EntityRules
 
@@ -27,8 +28,10 @@ SHIPPED_RULES = list(load_rules(SHIPPED).entities.values())
 def generated(rules: EntityRules) -> Iterator[str]:
     """Every piece of SQL that is made from the rules of an entity type."""
     entity = rules.entity
-    yield from (value_sql(entity, field).replace("$as_of", "date '2024-01-01'") for field in entity.fields)
-    yield from (staged_sql(rules), check_findings_sql(entity), block_sql(entity), training_sql(entity))
+    yield from (
+        first_sql(entity, field, quote(field)).replace("$as_of", "date '2024-01-01'") for field in entity.fields
+    )
+    yield from (staged_sql(rules), check_findings_sql(entity.checks), block_sql(entity), training_sql(entity))
     yield from (pairs_sql(entity, i) for i in range(len(entity.blocking)))
     yield from (comparable_sql(entity), candidate_pair_sql(entity, "scored"))
     model: dict[str, Any] = build(entity, 0.01)

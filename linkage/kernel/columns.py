@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from sqlglot import exp
 
 from linkage.sql import number
-from linkage.standardize import NTH
+from linkage.values import NTH
 from rules.columns import field_columns, needed_columns, quote
 from rules.errors import RefusedError
 from rules.model import Entity

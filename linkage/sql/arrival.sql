@@ -7,3 +7,6 @@ select row_number() over (order by source, source_key, row_hash) - 1 as ordinal,
 create table if not exists finding (
   record_id bigint, batch_id integer, line bigint, field varchar, rule varchar, severity varchar, detail varchar
 );
+
+-- quarantine: a record that counts and a check of severity `error` that keeps it out of `standard`.
+create table if not exists quarantine (record_id bigint, rule varchar);

@@ -84,6 +84,13 @@ class Kind:
         """
         raise NotImplementedError
 
+    def turns(self, options: Options) -> str | None:
+        """SQL over `raw`: this text may say something else on `$last` than on `$first`, the earlier of the two days.
+
+        Of interest only where `parse` uses `$as_of`. None: any text may.
+        """
+        return None
+
     def compare(self, column: str, options: Options) -> Comparison:
         """The comparison levels of field `column` (already a safe SQL name, see the module's names)."""
         raise NotImplementedError

@@ -108,6 +108,13 @@ class CitizenId(Kind):
             left join province p on p.province = left(g.area, 2)
         )"""
 
+    def turns(self, options: Options) -> str:
+        """A number that is written in full turns in the year of its birth date, and in that in which it is too old."""
+        born = "try_cast(substr(raw, 7, 4) as integer)"
+        days = "between year($first) and year($last)"
+        age = int(str({**self.options, **options}["max_age"]))
+        return f"not regexp_full_match(raw, '{_FULL_NUMBER}') or {born} {days} or {born} + {age} {days}"
+
     def compare(self, column: str, options: Options) -> Comparison:
         def side(name: str, of: str) -> str:
             return f"{column}{'__' if name else ''}{name}_{of}"

@@ -10,7 +10,7 @@ import pytest
 
 from golden_records.ids import golden_id
 from golden_records.query import Release
-from linkage.standardize import keys_of
+from linkage.values import keys_of
 from rules.errors import NotFoundError
 from tests.golden_records.conftest import Told
 from tests.golden_records.things import Row, Yard

@@ -1,0 +1,220 @@
+"""Matches and clusters what changed since the last run; the result is that of doing everything anew.
+
+Reads: came, gone, was, retold, standard, value_<field>, frequency, candidate_pair, cluster, refusal, decisions.
+Writes: candidate_pair, cluster, refusal, touched.
+
+Two laws make this exact. The weight of a pair is a function of its two records alone, for frequencies and hubs are
+frozen: pairs arise and fall only with the records that came and went. And constrained union decides within the
+components of the accepted pairs: a component without a change keeps its clusters. So the records that came and those
+that share a block with them, and later the components that changed, are each put as a small population into a schema
+of its own, where the ordinary kernel and the ordinary union do their work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import duckdb
+
+from linkage import touched
+from linkage.block import RulePairs
+from linkage.cluster import ClusterCounts, Decided, SourceRecord, cluster, slot_text
+from linkage.frequencies import block_keys, block_source, block_text, hub_key
+from linkage.kernel.match import Kernel
+from linkage.sql import number
+from linkage.values import NTH
+from linkage.workspace import use_entity
+from rules.columns import quote
+from rules.kinds.base import literal
+from rules.model import BlockingRule, Entity, EntityRules
+
+SCHEMA = "_changes"  # no entity type can bear this name
+
+
+def match_changes(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> tuple[list[RulePairs], int]:
+    """Bring `candidate_pair` up to `standard`; gives the pairs that each rule made and how many were compared."""
+    con.execute(_TORN)
+    con.execute("delete from candidate_pair where record_l in (from gone) or record_r in (from gone)")
+    con.execute("create or replace temp table newcomer as select * from standard semi join came using (record_id)")
+    con.execute("create or replace temp table partner as from came")
+    for rule in rules.entity.blocking:
+        con.execute(f"insert into partner {partners_sql(rule)}")
+    with _population(con, rules, "partner"):
+        kernel = Kernel(con, rules)
+        compared = kernel.match()
+        con.execute("create or replace temp table found as from candidate_pair")
+    # Pairs among the partners stand in `candidate_pair` already.
+    con.execute(
+        "insert into candidate_pair by name select * from found "
+        "where record_l in (from came) or record_r in (from came)"
+    )
+    return kernel.estimates, compared
+
+
+def partners_sql(rule: BlockingRule) -> str:
+    """SQL of the records that share a block of a rule with one of `newcomer`."""
+    keys = block_keys(rule)
+    named = ", ".join(f"{key} as k{i}" for i, key in enumerate(keys))
+    known = " and ".join(f"({key}) is not null" for key in keys)
+    spared = ""
+    if rule.cap is not None:
+        hubs = f"select value from frequency where kind = 'hub' and name = {literal(hub_key(rule))}"
+        spared = f" and ({block_text(rule)}) not in ({hubs})"
+    using = ", ".join(f"k{i}" for i in range(len(keys)))
+    return f"""
+select distinct record_id from (select record_id, {named} from {block_source(rule)} where {known})
+semi join (select distinct {named} from {block_source(rule, "newcomer")} where {known}{spared}) using ({using})"""
+
+
+def cluster_changes(
+    con: duckdb.DuckDBPyConnection, rules: EntityRules, decided: Sequence[Decided], named: Iterable[SourceRecord]
+) -> ClusterCounts:
+    """Bring `cluster` and `refusal` up to `candidate_pair` and the decisions; `touched` names what changed.
+
+    `named` are all records that any decision ever spoke of: one that was withdrawn changes clusters as well.
+
+    Raises:
+        RefusedError: decisions contradict each other.
+    """
+    _reach(con, rules.entity, named)
+    con.execute(f"create or replace temp table together as from reached union ({_licensing_sql(rules.entity)})")
+    with _population(con, rules, "together"):
+        con.execute(
+            f"create table candidate_pair as from {quote(rules.name)}.candidate_pair where verdict = 'accept' "
+            "and record_l in (from reached) and record_r in (from reached)"
+        )
+        cluster(con, rules, decided)
+        con.execute("create or replace temp table clustered as from cluster where record_id in (from reached)")
+        con.execute("create or replace temp table refused_again as from refusal")
+    con.execute(_CHANGED)
+    touched.note(con, "from changed")
+    con.begin()
+    try:
+        for table, found, members in (
+            ("cluster", "clustered", ("record_id",)),
+            ("refusal", "refused_again", ("record_l", "record_r")),
+        ):
+            for member in members:
+                con.execute(f"delete from {table} where {member} in (from reached) or {member} in (from gone)")
+            con.execute(f"insert into {table} by name from {found}")
+        con.commit()
+    except BaseException:
+        con.rollback()
+        raise
+    clusters = number(con, "select count(*) from cluster where record_id = cluster_id")
+    return ClusterCounts(clusters, number(con, "select count(*) from refusal"))
+
+
+def _reach(con: duckdb.DuckDBPyConnection, entity: Entity, named: Iterable[SourceRecord]) -> None:
+    """Build `reached`: every record of a component that may be clustered in another way than before."""
+    subjects = sorted(set(named))
+    con.execute(
+        "create or replace temp table fresh as from came union from torn union "
+        "select record_id from standard semi join "
+        "(select unnest($sources::varchar[]) as source, unnest($keys::varchar[]) as source_key) "
+        "using (source, source_key)",
+        {"sources": [source for source, _ in subjects], "keys": [key for _, key in subjects]},
+    )
+    for column, alias in _aliases(entity):
+        # What one record licenses, two others may do: a code and its alias in one cluster.
+        own = f"select {{}} from {{}} where {alias} is not null and {column} is not null"
+        codes = " union ".join(own.format(side, table) for side in (column, alias) for table in ("newcomer", "was"))
+        con.execute(f"insert into fresh select record_id from standard where {column} in ({codes})")
+    con.execute("create or replace temp table reached (record_id bigint)")
+    while True:
+        con.execute(
+            "create or replace temp table fresh as "
+            "select distinct record_id from fresh anti join reached using (record_id)"
+        )
+        if not number(con, "select count(*) from fresh"):
+            return
+        con.execute("insert into reached from fresh")
+        con.execute(_NEIGHBOURS)
+
+
+def _licensing_sql(entity: Entity) -> str:
+    """SQL of the records that license two codes of `reached` in one cluster; they join nothing themselves."""
+    parts = [
+        f"select record_id from standard where {alias} is not null and {column} is not null and {alias} in "
+        f"(select {column} from standard where record_id in (from reached))"
+        for column, alias in _aliases(entity)
+    ]
+    return " union ".join(parts) or "select record_id from standard where false"
+
+
+def _aliases(entity: Entity) -> list[tuple[str, str]]:
+    """SQL of every exclusive column, as text, with each field that may hold another value of it."""
+    return [
+        (slot_text(one.column), slot_text(f"{name}__key"))
+        for one in entity.exclusive
+        for name, rule in entity.fields.items()
+        if rule.alias_of == one.column
+    ]
+
+
+@contextmanager
+def _population(con: duckdb.DuckDBPyConnection, rules: EntityRules, table: str) -> Iterator[None]:
+    """Work on the records of a temporary table alone, in a schema with them, their values and the frequencies."""
+    home, fields = quote(rules.name), list(rules.entity.fields)
+    con.execute(f"drop schema if exists {SCHEMA} cascade")
+    use_entity(con, SCHEMA)
+    try:
+        replaced, joins = "row_number() over (order by s.ordinal) - 1 as ordinal", ""
+        for i, field in enumerate(fields):
+            nth, value = quote(f"{field}__{NTH}"), quote("value_" + field)
+            con.execute(
+                f"create table {value} as select v.* replace (row_number() over ()::integer as {NTH}), v.{NTH} as _was "
+                f"from {home}.{value} as v where {NTH} in "
+                f"(select {nth} from {home}.standard where record_id in (select record_id from {table}))"
+            )
+            joins += f" left join {value} as v{i} on v{i}._was = s.{nth}"
+            replaced += f", v{i}.{NTH} as {nth}"
+        con.execute(
+            f"create table standard as select s.* replace ({replaced}) from {home}.standard as s{joins} "
+            f"where s.record_id in (select record_id from {table})"
+        )
+        con.execute(f"create view frequency as from {home}.frequency")
+        yield
+    finally:
+        use_entity(con, rules.name)
+        con.execute(f"drop schema if exists {SCHEMA} cascade")
+
+
+# The records that an accepted pair joined to one that went.
+_TORN = """
+create or replace temp table torn as
+select record_r as record_id from candidate_pair where verdict = 'accept' and record_l in (from gone)
+union
+select record_l from candidate_pair where verdict = 'accept' and record_r in (from gone)"""
+
+_NEIGHBOURS = """
+create or replace temp table fresh as
+select record_r as record_id from candidate_pair where verdict = 'accept' and record_l in (from fresh)
+union
+select record_l from candidate_pair where verdict = 'accept' and record_r in (from fresh)"""
+
+# The records that came, went or say something else, and all that were or are in one cluster with such a one or with
+# one whose cluster has another name.
+_CHANGED = """
+create or replace temp table changed as
+with moved as (
+  select record_id from came union select record_id from gone
+  union
+  select record_id from cluster as a join clustered as b using (record_id) where a.cluster_id <> b.cluster_id
+  union
+  select record_id from clustered anti join cluster using (record_id)
+), id as (
+  from moved
+  union
+  select record_id from cluster
+  where cluster_id in (select cluster_id from cluster where record_id in (from moved))
+  union
+  select record_id from clustered
+  where cluster_id in (select cluster_id from clustered where record_id in (from moved))
+)
+select source, source_key from standard where record_id in (from id)
+union
+select source, source_key from was
+union
+select source, source_key from retold"""
