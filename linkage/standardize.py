@@ -78,10 +78,11 @@ def _build(con: duckdb.DuckDBPyConnection, rules: EntityRules, silent: frozenset
     """Make `standard` anew, and tell what changed where the one before is by the same rules."""
     entity = rules.entity
     con.execute(f"create or replace table staged as {staged_sql(rules, silent=silent)}")
-    con.execute(f"create or replace table check_finding as {check_findings_sql(entity.checks)}")
+    con.execute(f"create or replace table check_finding as {check_findings_sql(first_checks(entity))}")
     _find_values(con, rules)
     if number(con, "select count(*) from check_finding where severity = 'error'"):
         run(con, "quarantine")
+    con.execute(f"insert into check_finding {check_findings_sql(last_checks(entity))}")
     own = "record_id is not null"
     if kept:
         _compare(con, entity)
@@ -145,8 +146,7 @@ def _add(con: duckdb.DuckDBPyConnection, rules: EntityRules, silent: frozenset[s
     con.execute("create or replace temp table was as select * from standard semi join gone using (record_id)")
     arrived = f"(select * from {ARRIVED} where record_id in (select record_id from came))"
     con.execute(f"create or replace table staged as {staged_sql(rules, arrived, silent=silent)}")
-    own = [check for check in entity.checks if reads_one_record(check.when)]
-    con.execute(f"create or replace table check_finding as {check_findings_sql(own)}")
+    con.execute(f"create or replace table check_finding as {check_findings_sql(first_checks(entity))}")
     _find_values(con, rules)
     con.execute("delete from staged where record_id in (select record_id from check_finding where severity = 'error')")
     con.begin()
@@ -158,12 +158,12 @@ def _add(con: duckdb.DuckDBPyConnection, rules: EntityRules, silent: frozenset[s
         left = "record_id in (select record_id from came) or record_id not in (select record_id from arrival)"
         con.execute(f"delete from finding where {left}")
         con.execute(f"delete from quarantine where {left}")
-        together = [check for check in entity.checks if not reads_one_record(check.when)]
-        found = f"record_id is not null and rule in ({', '.join(literal(check.rule) for check in together) or 'null'})"
+        named = ", ".join(literal(check.rule) for check in last_checks(entity)) or "null"
+        found = f"record_id is not null and rule in ({named})"
         con.execute(f"create or replace temp table told_before as from finding where {found}")
         con.execute(f"delete from finding where {found}")
         con.execute("create temp view staged as from standard")
-        con.execute(f"insert into check_finding {check_findings_sql(together)}")
+        con.execute(f"insert into check_finding {check_findings_sql(last_checks(entity))}")
         con.execute("drop view staged")
         run(con, "checked")
         _retell(con, found)
@@ -207,6 +207,17 @@ def _record_by_record(rules: EntityRules) -> bool:
         and all(reads_one_record(check.when) for check in entity.checks if check.severity == "error")
         and not any(source.grouped for source in rules.sources.sources.values())
     )
+
+
+def first_checks(entity: Entity) -> list[CheckRule]:
+    """The checks of single records, and those that quarantine: they see everything that arrived."""
+    return [check for check in entity.checks if check.severity == "error" or reads_one_record(check.when)]
+
+
+def last_checks(entity: Entity) -> list[CheckRule]:
+    """The checks that look at other records, too: they see what was not quarantined."""
+    first = first_checks(entity)
+    return [check for check in entity.checks if check not in first]
 
 
 def reads_one_record(sql: str) -> bool:
