@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.kinds import KINDS, gb11643
-from tests.kindtools import level, parse
+from tests.kindtools import connect, level, parse
 
 STANDARD = ["11010519491231002X", "440524188001010014"]
 
@@ -29,6 +29,34 @@ TWIN = number("88010119900315125")
 
 def read(value: str, **options: Any) -> dict[str, Any]:
     return parse("citizen_id", [value], {**KINDS["citizen_id"].options, **options})[value]
+
+
+BORN = st.dates(date(1880, 1, 1), date(2030, 12, 31))
+DAMAGED = st.sampled_from(["{}", "{}", " {}", "{}x", "ＩＤ{}", "{:.15}", "{:.17}", "{:.12}000000", "*{:.10}"])
+DAYS = st.dates(date(2000, 1, 1), date(2029, 12, 31))
+
+
+@settings(max_examples=60, deadline=None)
+@given(born=st.lists(BORN, min_size=1, max_size=8), damage=DAMAGED, days=st.tuples(DAYS, DAYS))
+def test_a_number_that_does_not_turn_says_the_same_on_both_days(
+    born: list[date], damage: str, days: tuple[date, date]
+) -> None:
+    texts = sorted({damage.format(number(f"880101{day:%Y%m%d}123")) for day in born})
+    first, last = sorted(days)
+    con = connect("citizen_id")
+    con.execute("create table raw as select unnest(?) as raw", [texts])
+    turns = KINDS["citizen_id"].turns({})
+    turning = con.execute(f"select raw from raw where {turns}", {"first": first, "last": last}).fetchall()
+    before, after = (parse("citizen_id", texts, as_of=day) for day in (first, last))
+    assert {text for text in texts if before[text] != after[text]} <= {text for (text,) in turning}
+
+
+def test_hardly_any_number_turns_from_one_day_to_the_next() -> None:
+    texts = [number(f"880101{year}0315123") for year in range(1900, 2020)]
+    con = connect("citizen_id")
+    con.execute("create table raw as select unnest(?) as raw", [texts])
+    days = {"first": date(2026, 1, 1), "last": date(2026, 1, 2)}
+    assert con.execute(f"select count(*) from raw where {KINDS['citizen_id'].turns({})}", days).fetchall() == [(0,)]
 
 
 @pytest.mark.parametrize("example", STANDARD)
