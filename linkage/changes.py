@@ -1,6 +1,6 @@
 """Matches and clusters what changed since the last run; the result is that of doing everything anew.
 
-Reads: came, gone, was, retold, standard, value_<field>, frequency, candidate_pair, cluster, refusal, decisions.
+Reads: came, gone, newcomer, was, retold, standard, value_<field>, frequency, candidate_pair, cluster, refusal.
 Writes: candidate_pair, cluster, refusal, touched.
 
 Two laws make this exact. The weight of a pair is a function of its two records alone, for frequencies and hubs are
@@ -36,7 +36,6 @@ def match_changes(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> tuple[l
     """Bring `candidate_pair` up to `standard`; gives the pairs that each rule made and how many were compared."""
     con.execute(_TORN)
     con.execute("delete from candidate_pair where record_l in (from gone) or record_r in (from gone)")
-    con.execute("create or replace temp table newcomer as select * from standard semi join came using (record_id)")
     con.execute("create or replace temp table partner as from came")
     for rule in rules.entity.blocking:
         con.execute(f"insert into partner {partners_sql(rule)}")

@@ -192,7 +192,9 @@ def prepare(con: duckdb.DuckDBPyConnection, entity: EntityRules) -> None:
     """
     use_entity(con, entity.name)
     fields = "".join(f", {quote(name)} varchar" for name in entity.entity.fields)
-    wanted = hashlib.sha256("".join([fields, *sql.statements("landing")]).encode()).hexdigest()
+    wanted = hashlib.sha256(
+        "".join([fields, *sql.statements("landing"), *sql.statements("versions")]).encode()
+    ).hexdigest()
     noted = "select comment from duckdb_tables() where schema_name = ? and table_name = 'record'"
     if con.execute(noted, [entity.name]).fetchall() == [(wanted,)]:
         return
@@ -202,6 +204,7 @@ def prepare(con: duckdb.DuckDBPyConnection, entity: EntityRules) -> None:
             f"batch_id integer, observed_on date, row_hash varchar, line bigint, dup_group varchar{fields})"
         )
     sql.run(con, "landing")
+    sql.run(con, "versions")
     con.execute(f"comment on table record is '{wanted}'")
 
 

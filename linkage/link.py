@@ -30,6 +30,7 @@ from linkage.frequencies import path_of
 from linkage.kernel.match import Kernel
 from linkage.progress import SILENT, Reporter
 from linkage.references import group, has_table
+from linkage.renewal import renew
 from linkage.score import score
 from linkage.splink_model import level_labels
 from linkage.sql import number
@@ -93,19 +94,27 @@ def link(
     wanted = chosen(con, rules, only)
     # Read before the work begins: what a steward decides meanwhile makes the result out of date, not part of it.
     last_decision = decisions.last_id()
-    con.execute("create table if not exists main.linked (entity varchar primary key, inputs varchar, as_of date)")
-    con.execute("alter table main.linked add column if not exists basis varchar")
+    _prepare_marks(con)
     reports = []
     for one in wanted:
         if one.weights is None:
             raise RefusedError(f"{one.name} has no trained weights; run 'shuyuan train {one.name}' first")
-        before = con.execute("delete from main.linked where entity = ? returning basis", [one.name]).fetchall()
-        kept = not full and engine == "kernel" and before == [(basis(rules, one),)]
-        reports.append(_link_one(con, rules, one, decisions, as_of, reporter, engine, kept))
-        said = [one.name, fingerprint(con, rules, one, last_decision, as_of), as_of, basis(rules, one)]
-        con.execute("insert into main.linked values (?, ?, ?, ?)", said)
+        before = con.execute("delete from main.linked where entity = ? returning basis, batch", [one.name]).fetchall()
+        kept = not full and engine == "kernel" and [by for by, _ in before] == [basis(rules, one)]
+        since = before[0][1] if kept else None
+        reports.append(_link_one(con, rules, one, decisions, as_of, reporter, engine, since))
+        batch = number(con, "select max(batch_id) from batch")
+        said = [one.name, fingerprint(con, rules, one, last_decision, as_of), as_of, basis(rules, one), batch]
+        con.execute("insert into main.linked values (?, ?, ?, ?, ?)", said)
         con.execute("checkpoint")
     return reports
+
+
+def _prepare_marks(con: duckdb.DuckDBPyConnection) -> None:
+    """Make `main.linked`; a work database of before gets the columns that it lacks."""
+    con.execute("create table if not exists main.linked (entity varchar primary key, inputs varchar, as_of date)")
+    con.execute("alter table main.linked add column if not exists basis varchar")
+    con.execute("alter table main.linked add column if not exists batch integer")
 
 
 def basis(rules: Rules, one: EntityRules) -> str:
@@ -114,10 +123,12 @@ def basis(rules: Rules, one: EntityRules) -> str:
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
-def prepare(con: duckdb.DuckDBPyConnection, rules: Rules, one: EntityRules, as_of: date, kept: bool = False) -> None:
+def prepare(
+    con: duckdb.DuckDBPyConnection, rules: Rules, one: EntityRules, as_of: date, since: int | None = None
+) -> None:
     """Build `standard` of an entity type, its references resolved by the entity types that were linked before.
 
-    `kept` says that it stands as the last run of `link` left it, by the same rules.
+    `since` says that it stands as the last run of `link` left it, by the same rules, after that batch was loaded.
 
     Raises:
         RefusedError: one that it refers to has records and is not linked as of the same day.
@@ -128,11 +139,13 @@ def prepare(con: duckdb.DuckDBPyConnection, rules: Rules, one: EntityRules, as_o
     for other in chosen_with_records(con, rules):
         if other.name in one.needs and linked_on.get(other.name) != as_of:
             raise RefusedError(f"{one.name} refers to {other.name}, which is not linked as of {as_of}; link it first")
-    if linked_on and not kept:
+    if linked_on and since is None:
+        _prepare_marks(con)
         con.execute("update main.linked set basis = null where entity = ?", [one.name])
     use_entity(con, one.name)
     group(con, one, rules.entities)
-    standardize(con, one, rules.folder, as_of, rules.entities, kept)
+    if since is None or not renew(con, one, rules.folder, as_of, rules.entities, since):
+        standardize(con, one, rules.folder, as_of, rules.entities, kept=since is not None)
 
 
 def chosen(con: duckdb.DuckDBPyConnection, rules: Rules, only: Iterable[str] = ()) -> list[EntityRules]:
@@ -221,7 +234,7 @@ def _link_one(
     as_of: date,
     reporter: Reporter,
     engine: Engine,
-    kept: bool,
+    since: int | None,
 ) -> LinkReport:
     use_entity(con, one.name)
     seconds: dict[str, float] = {}
@@ -234,8 +247,8 @@ def _link_one(
         seconds[name] = round(time.perf_counter() - began, 2)
 
     with step("standardize"):
-        prepare(con, rules, one, as_of, kept)
-    changed = _changed(con) if kept else None
+        prepare(con, rules, one, as_of, since)
+    changed = None if since is None else _changed(con)
     if changed is not None:
         with step("block and score", watched=False):
             estimates, compared = match_changes(con, one)
@@ -345,9 +358,7 @@ def waiting_sql(one: EntityRules) -> str:
     gammas = ", ".join(f"gamma_{rule.name}" for rule in one.entity.comparisons)
     weights = ", ".join(f"weight_{rule.name}" for rule in one.entity.comparisons)
     return f"""
-with delivered as (
-  from record union all from grouped_record
-), waiting as (
+with waiting as materialized (
   select p.*, case verdict when 'guard' then 'a guard of the rules holds it back'
                            else 'the weight is in doubt' end as why
   from candidate_pair as p join cluster as a on a.record_id = record_l join cluster as b on b.record_id = record_r
@@ -356,6 +367,12 @@ with delivered as (
   select p.* replace ('refused' as verdict), 'two values of ' || f.reason || ' in one cluster'
   from refusal as f join candidate_pair as p using (record_l, record_r)
   where f.reason not in ('{DUPLICATE_FREE}', '{DIFFERENT}')
+), side as materialized (
+  select record_l as record_id from waiting union select record_r from waiting
+), delivered as (
+  select * from record semi join side using (record_id)
+  union all
+  select * from grouped_record semi join side using (record_id)
 )
 select l.source, l.source_key, r.source, r.source_key, match_weight, verdict, why,
        md5(least({hashed[0]}, {hashed[1]}) || chr(29) || greatest({hashed[0]}, {hashed[1]})),

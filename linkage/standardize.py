@@ -48,30 +48,31 @@ def standardize(
 ) -> None:
     """Build `standard` and the findings of records from `current_record`, as seen on `as_of`.
 
-    References mean what the entity types in `others` were linked to. `kept` says that `standard` was built by the same
+    References mean what the entity types in `others` were linked to. `kept` says that there is a `standard` by the same
     rules: then the temporary tables `came` and `gone` (record_id) tell what changed in it, a record that says something
-    else standing in both, `was` holds the rows of `gone` as they were, and `retold` (source, source_key) names records
-    whose past or findings changed.
+    else standing in both, `newcomer` and `was` hold their rows, and `retold` (source, source_key) names records whose
+    past or findings changed.
     """
-    entity = rules.entity
-    anew = read_fields(con, rules, rules_folder, as_of, others)
+    read_fields(con, rules, rules_folder, as_of, others)
+    silent = silent_fields(con, rules)
     run(con, "arrival")
     con.execute(f"create or replace table past_arrival as {past_arrival_sql(con)}")
-    silent = frozenset(f for f in entity.fields if not number(con, f"select count(*) from {quote('value_' + f)}"))
     con.execute(f"create or replace table new_past as {past_sql(rules, silent)}")
     if kept:
         con.execute("create or replace temp table retold (source varchar, source_key varchar)")
-        for one, other in (("past", "new_past"), ("new_past", "past")):
-            said = " except ".join(f"select {_said(con, entity, one)} from {table} as s" for table in (one, other))
-            con.execute(f"insert into retold select distinct source, source_key from ({said})")
+        retell_past(con, rules.entity, "past", "new_past")
     con.execute("drop table if exists past")
     con.execute("alter table new_past rename to past")
-    if kept and not anew and _record_by_record(rules):
-        _add(con, rules, silent)
-    else:
-        _build(con, rules, silent, kept)
+    _build(con, rules, silent, kept)
+    run(con, "renumber_past")
     con.execute("drop table arrival")
     con.execute("drop table past_arrival")
+
+
+def silent_fields(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> frozenset[str]:
+    """The fields of which no record says anything."""
+    counts = {field: number(con, f"select count(*) from {quote('value_' + field)}") for field in rules.entity.fields}
+    return frozenset(field for field, count in counts.items() if not count)
 
 
 def _build(con: duckdb.DuckDBPyConnection, rules: EntityRules, silent: frozenset[str], kept: bool) -> None:
@@ -79,14 +80,14 @@ def _build(con: duckdb.DuckDBPyConnection, rules: EntityRules, silent: frozenset
     entity = rules.entity
     con.execute(f"create or replace table staged as {staged_sql(rules, silent=silent)}")
     con.execute(f"create or replace table check_finding as {check_findings_sql(first_checks(entity))}")
-    _find_values(con, rules)
+    find_values(con, rules)
     if number(con, "select count(*) from check_finding where severity = 'error'"):
         run(con, "quarantine")
     con.execute(f"insert into check_finding {check_findings_sql(last_checks(entity))}")
     own = "record_id is not null"
     if kept:
         _compare(con, entity)
-        own += f" and rule in ({', '.join(literal(rule) for rule in sorted(_own_rules(entity)))})"
+        own += f" and rule in ({', '.join(literal(rule) for rule in sorted(own_rules(entity)))})"
         con.execute(f"create or replace temp table told_before as from finding where {own}")
     con.begin()
     try:
@@ -97,7 +98,7 @@ def _build(con: duckdb.DuckDBPyConnection, rules: EntityRules, silent: frozenset
         con.execute("delete from quarantine")
         run(con, "checked")
         if kept:
-            _retell(con, own)
+            retell(con, own)
         con.commit()
     except BaseException:
         con.rollback()
@@ -109,6 +110,7 @@ def _compare(con: duckdb.DuckDBPyConnection, entity: Entity) -> None:
     con.execute(f"create or replace temp table gone as {_differing_sql(con, entity, 'standard', 'staged')}")
     con.execute(f"create or replace temp table came as {_differing_sql(con, entity, 'staged', 'standard')}")
     con.execute("create or replace temp table was as select * from standard semi join gone using (record_id)")
+    con.execute("create or replace temp table newcomer as select * from staged semi join came using (record_id)")
 
 
 def _differing_sql(con: duckdb.DuckDBPyConnection, entity: Entity, one: str, other: str) -> str:
@@ -127,60 +129,20 @@ def _said(con: duckdb.DuckDBPyConnection, entity: Entity, table: str, side: str 
     return ", ".join(f"{side}.{quote(name)}" for name in columns)
 
 
-def _add(con: duckdb.DuckDBPyConnection, rules: EntityRules, silent: frozenset[str]) -> None:
-    """Change `standard` where records came, went or say something else, each by itself."""
-    entity = rules.entity
-    moved = [
-        f"select record_id from standard where {quote(f'{field}__{NTH}')} in "
-        f"(select {NTH} from moved_value where field = {literal(field)})"
-        for (field,) in con.execute("select distinct field from moved_value order by 1").fetchall()
-    ]
-    parts = ["select record_id from standard anti join arrival using (record_id)", *moved]
-    con.execute(f"create or replace temp table gone as {' union '.join(parts)}")
-    held_back = " anti join quarantine using (record_id)" if not moved else ""
-    con.execute(
-        "create or replace temp table came as "
-        f"select record_id from arrival anti join standard using (record_id){held_back} "
-        "union select record_id from gone semi join arrival using (record_id)"
-    )
-    con.execute("create or replace temp table was as select * from standard semi join gone using (record_id)")
-    arrived = f"(select * from {ARRIVED} where record_id in (select record_id from came))"
-    con.execute(f"create or replace table staged as {staged_sql(rules, arrived, silent=silent)}")
-    con.execute(f"create or replace table check_finding as {check_findings_sql(first_checks(entity))}")
-    _find_values(con, rules)
-    con.execute("delete from staged where record_id in (select record_id from check_finding where severity = 'error')")
-    con.begin()
-    try:
-        con.execute("delete from standard where record_id in (select record_id from gone)")
-        con.execute("insert into standard by name from staged")
-        run(con, "renumber")
-        con.execute("drop table staged")
-        left = "record_id in (select record_id from came) or record_id not in (select record_id from arrival)"
-        con.execute(f"delete from finding where {left}")
-        con.execute(f"delete from quarantine where {left}")
-        named = ", ".join(literal(check.rule) for check in last_checks(entity)) or "null"
-        found = f"record_id is not null and rule in ({named})"
-        con.execute(f"create or replace temp table told_before as from finding where {found}")
-        con.execute(f"delete from finding where {found}")
-        con.execute("create temp view staged as from standard")
-        con.execute(f"insert into check_finding {check_findings_sql(last_checks(entity))}")
-        con.execute("drop view staged")
-        run(con, "checked")
-        _retell(con, found)
-        con.execute("delete from came where record_id not in (select record_id from standard)")
-        con.commit()
-    except BaseException:
-        con.rollback()
-        raise
-
-
-def _own_rules(entity: Entity) -> set[str]:
+def own_rules(entity: Entity) -> set[str]:
     """What standardizing finds; findings of other rules are those of golden records."""
     codes = {code for rule in entity.fields.values() for code in KINDS[rule.kind].findings}
     return codes | {check.rule for check in entity.checks}
 
 
-def _retell(con: duckdb.DuckDBPyConnection, found: str) -> None:
+def find_values(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
+    """Put the findings of the values of `staged` into `value_finding`."""
+    con.execute("create or replace temp table value_finding as from finding where false")
+    for field in rules.entity.fields:
+        con.execute(f"insert into value_finding {value_findings_sql(rules, field)}")
+
+
+def retell(con: duckdb.DuckDBPyConnection, found: str) -> None:
     """Put the records whose findings (those that `found` holds for) are not those of `told_before` into `retold`."""
     con.execute(
         f"""
@@ -192,21 +154,11 @@ def _retell(con: duckdb.DuckDBPyConnection, found: str) -> None:
     )
 
 
-def _find_values(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
-    """Put the findings of the values of `staged` into `value_finding`."""
-    con.execute("create or replace temp table value_finding as from finding where false")
-    for field in rules.entity.fields:
-        con.execute(f"insert into value_finding {value_findings_sql(rules, field)}")
-
-
-def _record_by_record(rules: EntityRules) -> bool:
-    """Whether a record of `standard` is a function of its own version alone."""
-    entity = rules.entity
-    return (
-        all(reads_one_record(sql) for sql in entity.derive.values())
-        and all(reads_one_record(check.when) for check in entity.checks if check.severity == "error")
-        and not any(source.grouped for source in rules.sources.sources.values())
-    )
+def retell_past(con: duckdb.DuckDBPyConnection, entity: Entity, before: str, now: str) -> None:
+    """Put the records whose past is not what it was into `retold`."""
+    for one, other in ((before, now), (now, before)):
+        said = " except ".join(f"select {_said(con, entity, before)} from {table} as s" for table in (one, other))
+        con.execute(f"insert into retold select distinct source, source_key from ({said})")
 
 
 def first_checks(entity: Entity) -> list[CheckRule]:
@@ -227,14 +179,13 @@ def reads_one_record(sql: str) -> bool:
 
 
 def past_arrival_sql(con: duckdb.DuckDBPyConnection) -> str:
-    """SQL of the versions that counted once: ranked behind those of `arrival`, with the days on which they did."""
+    """SQL of the versions that counted once, with the days on which they did."""
     several = "select source, source_key from record group by all having count(*) > 1"
     if not references.has_table(con, current_schema(con), "observation"):
         return f"select *, null::date as since, null::date as until from {ARRIVED} where false"
     gone = "select source, source_key from observation where op = 'delete'"
     return f"""
-    select (select count(*) from arrival) - 1 + row_number() over (order by r.source, r.source_key, v.since, r.row_hash)
-             as ordinal, r.*, v.since, v.until
+    select -1::bigint as ordinal, r.*, v.since, v.until
     from version as v join record as r using (record_id)
     where (r.source, r.source_key) in ({several} union {gone})
       and record_id not in (select record_id from arrival) and v.until is not null"""

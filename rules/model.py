@@ -53,12 +53,14 @@ class FieldRule(Strict):
 class CheckRule(Strict):
     """A cross-field check: where `when` (SQL over `standard`) holds, the record gets finding `rule`.
 
-    Severity `error` quarantines the record: it stays landed and is reported, but takes no part in linking.
+    Severity `error` quarantines the record: it stays landed and is reported, but takes no part in linking. `among` is a
+    column: a check that looks at other records looks only at those with the same value there.
     """
 
     rule: Name
     when: str
     field: Name | None = None
+    among: str | None = None
     severity: Literal["info", "warn", "error"] = "warn"
     title: Title
 

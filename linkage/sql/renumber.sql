@@ -1,7 +1,7 @@
--- The ranks of `standard` follow those of `arrival`, without gaps.
+-- The ranks of `standard` close up again.
 update standard set ordinal = dense.ordinal
 from (
-  select record_id, row_number() over (order by a.ordinal) - 1 as ordinal
-  from arrival as a semi join standard using (record_id)
+  select s.record_id, row_number() over (order by coalesce(p.place, s.ordinal)) - 1 as ordinal
+  from standard as s left join placed as p using (record_id)
 ) as dense
-where standard.record_id = dense.record_id and standard.ordinal is distinct from dense.ordinal;
+where standard.record_id = dense.record_id and standard.ordinal <> dense.ordinal;
