@@ -22,10 +22,11 @@ from linkage.block import RulePairs
 from linkage.cluster import ClusterCounts, Decided, SourceRecord, cluster, slot_text
 from linkage.frequencies import block_keys, block_source, block_text, hub_key
 from linkage.kernel.match import Kernel
+from linkage.splink_model import compared_columns, named_columns, sided_columns
 from linkage.sql import number
 from linkage.values import NTH
 from linkage.workspace import use_entity
-from rules.columns import quote
+from rules.columns import FIXED, quote
 from rules.kinds.base import literal
 from rules.model import BlockingRule, Entity, EntityRules
 
@@ -39,7 +40,7 @@ def match_changes(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> tuple[l
     con.execute("create or replace temp table partner as from came")
     for rule in rules.entity.blocking:
         con.execute(f"insert into partner {partners_sql(rule)}")
-    with _population(con, rules, "partner"):
+    with _population(con, rules, "partner", _matching_columns(rules.entity)):
         kernel = Kernel(con, rules)
         compared = kernel.match()
         con.execute("create or replace temp table found as from candidate_pair")
@@ -78,7 +79,8 @@ def cluster_changes(
     """
     _reach(con, rules.entity, named)
     con.execute(f"create or replace temp table together as from reached union ({_licensing_sql(rules.entity)})")
-    with _population(con, rules, "together"):
+    aliases = {f"{name}__key" for name, rule in rules.entity.fields.items() if rule.alias_of}
+    with _population(con, rules, "together", {one.column for one in rules.entity.exclusive} | aliases):
         con.execute(
             f"create table candidate_pair as from {quote(rules.name)}.candidate_pair where verdict = 'accept' "
             "and record_l in (from reached) and record_r in (from reached)"
@@ -153,13 +155,20 @@ def _aliases(entity: Entity) -> list[tuple[str, str]]:
 
 
 @contextmanager
-def _population(con: duckdb.DuckDBPyConnection, rules: EntityRules, table: str) -> Iterator[None]:
-    """Work on the records of a temporary table alone, in a schema with them, their values and the frequencies."""
-    home, fields = quote(rules.name), list(rules.entity.fields)
+def _population(con: duckdb.DuckDBPyConnection, rules: EntityRules, table: str, columns: set[str]) -> Iterator[None]:
+    """Work on the records of a temporary table alone, in a schema with them, their values and the frequencies.
+
+    Of `standard` there are the named columns and those of every entity type.
+    """
+    home = quote(rules.name)
+    held = [str(name) for (name, *_) in con.execute("describe standard").fetchall()]
+    fields = [field for field in rules.entity.fields if any(name.split("__")[0] == field for name in columns)]
+    wanted = [name for name in held if name in columns | set(FIXED) - {"ordinal"}]
     con.execute(f"drop schema if exists {SCHEMA} cascade")
     use_entity(con, SCHEMA)
     try:
-        replaced, joins = "row_number() over (order by s.ordinal) - 1 as ordinal", ""
+        chosen = ["row_number() over (order by s.ordinal) - 1 as ordinal", *(f"s.{quote(name)}" for name in wanted)]
+        joins = ""
         for i, field in enumerate(fields):
             nth, value = quote(f"{field}__{NTH}"), quote("value_" + field)
             con.execute(
@@ -168,9 +177,9 @@ def _population(con: duckdb.DuckDBPyConnection, rules: EntityRules, table: str) 
                 f"(select {nth} from {home}.standard where record_id in (select record_id from {table}))"
             )
             joins += f" left join {value} as v{i} on v{i}._was = s.{nth}"
-            replaced += f", v{i}.{NTH} as {nth}"
+            chosen.append(f"v{i}.{NTH} as {nth}")
         con.execute(
-            f"create table standard as select s.* replace ({replaced}) from {home}.standard as s{joins} "
+            f"create table standard as select {', '.join(chosen)} from {home}.standard as s{joins} "
             f"where s.record_id in (select record_id from {table})"
         )
         con.execute(f"create view frequency as from {home}.frequency")
@@ -178,6 +187,17 @@ def _population(con: duckdb.DuckDBPyConnection, rules: EntityRules, table: str) 
     finally:
         use_entity(con, rules.name)
         con.execute(f"drop schema if exists {SCHEMA} cascade")
+
+
+def _matching_columns(entity: Entity) -> set[str]:
+    """The columns of `standard` that blocking, comparisons and guards read."""
+    columns = set(compared_columns(entity))
+    for rule in entity.blocking:
+        for key in (*rule.keys, *([rule.each] if rule.each else [])):
+            columns |= named_columns(key)
+    for guard in entity.guards:
+        columns |= sided_columns(guard.when)
+    return columns
 
 
 # The records that an accepted pair joined to one that went.

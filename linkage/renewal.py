@@ -28,6 +28,7 @@ from linkage.standardize import (
     retell_past,
     silent_fields,
     staged_sql,
+    was_sql,
 )
 from linkage.values import NTH, read_fields
 from linkage.workspace import use_entity
@@ -55,7 +56,7 @@ def renew(
         return False
     silent = silent_fields(con, rules)
     with _versions(con, rules, since):
-        con.execute("create or replace temp table was as select * from standard semi join gone using (record_id)")
+        con.execute(was_sql(rules.entity))
         run(con, "place")
         came = "(select p.place::bigint as ordinal, r.* from placed as p join record as r using (record_id))"
         con.execute(f"create or replace temp table staged as {staged_sql(rules, came, silent=silent)}")
@@ -141,17 +142,16 @@ def _check_together(con: duckdb.DuckDBPyConnection, check: CheckRule) -> None:
     """Renew the findings of a check that looks at other records; one that says among which looks at few."""
     changed = f"(select {check.among} from newcomer union select {check.among} from was)"
     peers = f" where {check.among} in {changed}" if check.among else ""
-    con.execute(f"create or replace temp table peer as select * from standard{peers}")
-    con.execute("create or replace temp view staged as from peer")
-    found = f"rule = {literal(check.rule)} and record_id in (select record_id from peer)"
+    con.execute(f"create or replace temp view staged as select * from standard{peers}")
+    found = f"rule = {literal(check.rule)} and record_id in (select record_id from staged)"
     con.execute(f"create or replace temp table told_before as from finding where {found}")
     con.execute(f"delete from finding where {found}")
     con.execute(
         "insert into finding select record_id, null, null, field, rule, severity, null "
         f"from ({check_findings_sql([check])})"
     )
-    con.execute("drop view staged")
     retell(con, found)
+    con.execute("drop view staged")
 
 
 def _record_by_record(rules: EntityRules) -> bool:

@@ -50,8 +50,8 @@ def standardize(
 
     References mean what the entity types in `others` were linked to. `kept` says that there is a `standard` by the same
     rules: then the temporary tables `came` and `gone` (record_id) tell what changed in it, a record that says something
-    else standing in both, `newcomer` and `was` hold their rows, and `retold` (source, source_key) names records whose
-    past or findings changed.
+    else standing in both, `newcomer` holds the rows of one, `was` what others depend on in those of the other, and
+    `retold` (source, source_key) names records whose past or findings changed.
     """
     read_fields(con, rules, rules_folder, as_of, others)
     silent = silent_fields(con, rules)
@@ -109,8 +109,16 @@ def _compare(con: duckdb.DuckDBPyConnection, entity: Entity) -> None:
     """Tell what `staged` has that `standard` has not, and the other way."""
     con.execute(f"create or replace temp table gone as {_differing_sql(con, entity, 'standard', 'staged')}")
     con.execute(f"create or replace temp table came as {_differing_sql(con, entity, 'staged', 'standard')}")
-    con.execute("create or replace temp table was as select * from standard semi join gone using (record_id)")
+    con.execute(was_sql(entity))
     con.execute("create or replace temp table newcomer as select * from staged semi join came using (record_id)")
+
+
+def was_sql(entity: Entity) -> str:
+    """SQL that keeps of the records that go what others may depend on: their codes, and what checks look among."""
+    columns = {one.column for one in entity.exclusive} | {check.among for check in entity.checks if check.among}
+    columns |= {f"{name}__key" for name, rule in entity.fields.items() if rule.alias_of}
+    named = ", ".join(quote(name) for name in [*FIXED, *sorted(columns - set(FIXED))])
+    return f"create or replace temp table was as select {named} from standard semi join gone using (record_id)"
 
 
 def _differing_sql(con: duckdb.DuckDBPyConnection, entity: Entity, one: str, other: str) -> str:

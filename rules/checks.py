@@ -197,6 +197,8 @@ def _entity(rules: EntityRules) -> Iterator[Problem]:
         yield from _golden_check(file, f"golden_checks.{i}.sql", check.sql)
     for name, rule in entity.fields.items():
         yield from _known(file, f"fields.{name}.alias_of", [rule.alias_of] if rule.alias_of else [], columns)
+    for i, own in enumerate(entity.checks):
+        yield from _known(file, f"checks.{i}.among", [own.among] if own.among else [], columns)
     for i, exclusive in enumerate(entity.exclusive):
         yield from _known(file, f"exclusive.{i}.column", [exclusive.column], columns)
     for i, block in enumerate(entity.blocking):
