@@ -73,6 +73,7 @@ def train(
     entity: Annotated[str, typer.Argument(help="The entity type.")],
     workspace: Place = HERE,
     as_of: AsOf = None,
+    engine: Annotated[Engine, typer.Option(help="What estimates; the two differ by chance of sampling.")] = "kernel",
     as_json: AsJson = False,
 ) -> None:
     """Estimate the weights of an entity type from the loaded records and freeze value frequencies."""
@@ -83,7 +84,7 @@ def train(
         bars = Bars()
         with bars.step(f"{entity}: standardize", con=batch.con):
             links.prepare(batch.con, batch.rules, one, day_of(as_of))
-        report = train_weights(batch.con, one, bars)
+        report = train_weights(batch.con, one, bars, engine)
         batch.trail.append("train", {"entity": entity, "records": report.records})
     document = {
         "entity": entity,

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from linkage.block import block_sql, pairs_sql
+from linkage.estimate import training_sql
 from linkage.score import candidate_pair_sql, comparable_sql
 from linkage.splink_model import build
 from linkage.standardize import check_findings_sql, staged_sql
-from linkage.train import training_sql
 from linkage.values import first_sql
 from rules.checks import BYTEWISE, bytewise_uses
 from rules.columns import ascii_columns, quote

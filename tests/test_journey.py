@@ -677,3 +677,5 @@ def test_the_demo_gives_its_figures_as_one_document_and_can_be_trained_again(tmp
     trained = said("train", "person", "--as-of", "2026-01-01", "--workspace", tmp_path / "demo")
     assert (trained["entity"], trained["records"]) == ("person", done["entities"]["person"]["records"])
     assert trained["levels"][0].keys() == {"comparison", "label", "m", "u", "observed"}
+    again = said("train", "person", "--engine", "splink", "--as-of", "2026-01-01", "--workspace", tmp_path / "demo")
+    assert [one["label"] for one in again["levels"]] == [one["label"] for one in trained["levels"]]

@@ -75,7 +75,7 @@ def blocks(con: duckdb.DuckDBPyConnection, columns: Columns, rule: Rule) -> Bloc
             here &= one == value
         known &= ~here
     record, values = record[known], [one[known] for one in values]
-    return _sorted(columns.count, record, _numbered(values), each=rule.elements is not None)
+    return _sorted(columns.count, record, numbered(values), each=rule.elements is not None)
 
 
 def hubs(con: duckdb.DuckDBPyConnection, columns: Columns, rule: Rule) -> list[list[int]]:
@@ -112,7 +112,7 @@ def null_of(values: NDArray[np.integer]) -> int:
     return NULL if values.dtype == np.int32 else WIDE_NULL
 
 
-def _numbered(values: Sequence[NDArray[np.integer]]) -> Ints:
+def numbered(values: Sequence[NDArray[np.integer]]) -> Ints:
     """One number for every combination of values, equal where all are: mixed radix, or ranks where that is too long."""
     number, width = np.zeros(values[0].size if values else 0, dtype=np.int64), 1
     for one in values:
@@ -158,6 +158,13 @@ def _sorted(count: int, record: Positions, number: Ints, each: bool) -> Blocks:
     order = np.argsort(member << 32 | block)
     length = np.bincount(member, minlength=count).astype(np.int64)
     return Blocks(member, end, Lists(np.cumsum(length) - length, length, block[order]))
+
+
+def among(made: Blocks, chosen: Bools) -> Blocks:
+    """The blocks as they would be if only some records were there."""
+    kept = chosen[made.member]
+    behind = np.cumsum(kept, dtype=np.int64)
+    return Blocks(made.member[kept], behind[made.end[kept] - 1], made.of)
 
 
 def alike(made: Blocks, group: Ints) -> int:

@@ -192,9 +192,11 @@ class Reader:
 
     def _origin(self, sql: str) -> Origin:
         """Where an expression is computed: over the distinct texts of a field, or over the records."""
-        named = {column.name for column in sqlglot.parse_one(sql, read="duckdb").find_all(exp.Column)}
+        tree = sqlglot.parse_one(sql, read="duckdb")
+        named = {column.name for column in tree.find_all(exp.Column)}
         fields = {name.split("__")[0] for name in named}
-        if len(fields) != 1 or not named:
+        # A window counts records: over distinct texts it would say something else.
+        if len(fields) != 1 or not named or tree.find(exp.Window):
             return self._records
         (of,) = fields
         if of not in self._entity.fields or not named <= set(field_columns(of, self._entity.fields[of].kind)):

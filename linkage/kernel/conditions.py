@@ -372,7 +372,8 @@ class Shared:
         at, other_at = pairs.of(side), pairs.of(other)
         pair, _ = shared(a, at, b, other_at)
         count = np.bincount(pair, minlength=len(pairs)).astype(np.int64)
-        return count, (a.length[at] >= 0) & (b.length[other_at] >= 0)
+        # DuckDB's answer is null where the first list is; with a list, a null shares nothing.
+        return count, a.length[at] >= 0
 
 
 def shared(a: Lists, at: Positions, b: Lists, other_at: Positions) -> tuple[Positions, Ints]:

@@ -38,12 +38,33 @@ UNDECIDED = np.int8(-2)
 
 
 @dataclass(frozen=True)
-class Compared:
-    """One comparison: when it is null, its levels (most similar first) and what they weigh."""
+class Levels:
+    """One comparison: when it is null, and its levels, most similar first."""
 
     name: str
     null: Bound
     levels: tuple[Bound, ...]
+
+    def whole(self, pairs: Pairs) -> Truths:
+        """The level of every pair."""
+        gamma = np.full(len(pairs), UNDECIDED, dtype=np.int8)
+        open_ = np.flatnonzero(self._null(gamma, pairs) == UNDECIDED)
+        for i, level in enumerate(self.levels):
+            here = level.condition.truth(pairs.take(open_)) == c.TRUE
+            gamma[where_true(here, open_)] = len(self.levels) - i
+            open_ = where_true(~here, open_)
+        gamma[open_] = 0
+        return gamma
+
+    def _null(self, gamma: Truths, pairs: Pairs) -> Truths:
+        gamma[self.null.condition.truth(pairs) == c.TRUE] = -1
+        return gamma
+
+
+@dataclass(frozen=True)
+class Compared(Levels):
+    """A comparison, and what its levels weigh."""
+
     weights: Weights
 
     def cheap(self, pairs: Pairs) -> tuple[Truths, Floats]:
@@ -63,21 +84,6 @@ class Compared:
             open_ = where_true(~here, open_)
         gamma[open_] = 0
         return gamma, most
-
-    def whole(self, pairs: Pairs) -> Truths:
-        """The level of every pair."""
-        gamma = np.full(len(pairs), UNDECIDED, dtype=np.int8)
-        open_ = np.flatnonzero(self._null(gamma, pairs) == UNDECIDED)
-        for i, level in enumerate(self.levels):
-            here = level.condition.truth(pairs.take(open_)) == c.TRUE
-            gamma[where_true(here, open_)] = len(self.levels) - i
-            open_ = where_true(~here, open_)
-        gamma[open_] = 0
-        return gamma
-
-    def _null(self, gamma: Truths, pairs: Pairs) -> Truths:
-        gamma[self.null.condition.truth(pairs) == c.TRUE] = -1
-        return gamma
 
 
 @dataclass(frozen=True)
@@ -105,11 +111,7 @@ class Kernel:
         self.con = con
         self.entity = entity
         settled = settings(rules, frequencies.total(con))
-        compared = [
-            (rule.name, compiler.condition(whole.null), tuple(compiler.condition(one.when) for one in whole.levels))
-            for rule in entity.comparisons
-            for whole in (comparison(entity, rule),)
-        ]
+        compared = compiled(compiler, entity)
         guards = tuple(
             (compiler.condition(guard.when), DROPPED if guard.effect == "reject" else GUARD)
             for guard in sorted(entity.guards, key=lambda guard: guard.effect)
@@ -117,17 +119,17 @@ class Kernel:
         adjusted = frequency_columns(entity)
         for column in adjusted:
             compiler.value(column)
-        ruled = [_ruled(compiler, rule) for rule in entity.blocking]
+        ruled = [keyed(compiler, rule) for rule in entity.blocking]
         group = compiler.value("dup_group")
-        self.columns = _read(con, entity, compiler)
+        self.columns = read(con, entity, compiler)
         frequency = {column: frequency_of(con, self.columns, column) for column in adjusted}
         self.model = Model(
             prior_weight(settled),
             entity.matching.review,
             entity.matching.accept,
             tuple(
-                Compared(name, null, levels, weights(one, frequency))
-                for (name, null, levels), one in zip(compared, settled["comparisons"], strict=True)
+                Compared(one.name, one.null, one.levels, weights(settled_one, frequency))
+                for one, settled_one in zip(compared, settled["comparisons"], strict=True)
             ),
             guards,
             frequency,
@@ -245,12 +247,23 @@ class _Kept:
         return np.concatenate(self._rules), np.concatenate(self._left), np.concatenate(self._right), gammas
 
 
-def _ruled(compiler: Compiler, rule: BlockingRule) -> Rule:
+def keyed(compiler: Compiler, rule: BlockingRule) -> Rule:
+    """A blocking rule with the columns of its keys."""
     keys = tuple(compiler.key(key) for key in rule.keys)
     return Rule(rule, keys, compiler.elements(rule.each) if rule.each else None)
 
 
-def _read(con: duckdb.DuckDBPyConnection, entity: Entity, compiler: Compiler) -> Columns:
+def compiled(compiler: Compiler, entity: Entity) -> list[Levels]:
+    """The comparisons of the rules."""
+    return [
+        Levels(rule.name, compiler.condition(whole.null), tuple(compiler.condition(one.when) for one in whole.levels))
+        for rule in entity.comparisons
+        for whole in (comparison(entity, rule),)
+    ]
+
+
+def read(con: duckdb.DuckDBPyConnection, entity: Entity, compiler: Compiler) -> Columns:
+    """The columns that the compiled conditions and keys need."""
     needed = compiler.needed
     reader = Reader(con, entity)
     reader.numbers(needed.numbers)

@@ -331,6 +331,25 @@ def test_the_number_that_stands_for_null_is_refused_as_a_value(tmp_path: Path) -
         Kernel(con, rules)
 
 
+def test_lists_that_are_null_share_what_they_share_in_duckdb(tmp_path: Path) -> None:
+    both_ways = [f"len(list_intersect(words_{a}, words_{b}))" for a, b in ("lr", "rl")]
+    own = [
+        {"label": f"{i} {said}", "when": f"{shared} {said}"}
+        for i, shared in enumerate(both_ways)
+        for said in ("is null", "= 0")
+    ]
+    comparisons = [{"name": "words", "own": own}, {"name": "other", "own": own[::-1]}]
+    con, rules = ready(
+        tmp_path,
+        [{"name": name, "mark": "k1"} for name in ("astra", "astra ii", None, "borea", None)],
+        derive=VESSEL["derive"] | {"words": "string_split(name__key, ' ')"},
+        comparisons=comparisons,
+        guards=[],
+        matching=VESSEL["matching"] | {"review": -40.0},
+    )
+    assert both(con, rules) == 10
+
+
 def test_nothing_to_compare_is_no_error(tmp_path: Path) -> None:
     con, rules = ready(tmp_path, [{"name": "astra", "owner": "Meyer"}])
     assert Kernel(con, rules).match() == 0
