@@ -21,7 +21,7 @@ from golden_records.preferences import lead, regions_in_force, voices
 from golden_records.sql import run
 from golden_records.survivorship import place_sql
 from golden_records.verification import MOST_IN_BIGINT, heard_sql
-from linkage.values import BLANK, CODE, trimmed
+from linkage.values import BLANKS, CODE, trimmed
 from rules.columns import quote
 from rules.kinds import KINDS
 from rules.kinds.base import literal
@@ -250,7 +250,7 @@ def _bits(rules: EntityRules) -> dict[str, str]:
 
 def _given(column: str) -> str:
     """SQL: whether a cell has a text in it. Most do from the first character on, and trimming is slow."""
-    return f"unicode({column}) not in ({', '.join(str(ord(c)) for c in BLANK[1:-1])}) or {trimmed(column)} is not null"
+    return f"unicode({column}) not in ({', '.join(str(ord(c)) for c in BLANKS)}) or {trimmed(column)} is not null"
 
 
 def _codes(rules: EntityRules, field: str) -> str:

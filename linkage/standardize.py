@@ -26,16 +26,17 @@ from sqlglot import exp
 
 from linkage import references
 from linkage.sql import number, run
-from linkage.values import CODE, NTH, read_fields, trimmed
+from linkage.values import CODE, NTH, read_fields
 from rules.columns import FIXED, field_columns, needed_columns, quote
 from rules.kinds import KINDS
 from rules.kinds.base import literal
 from rules.model import CheckRule, Entity, EntityRules
 
-# A record that counts now, as it was delivered, by its ordinal.
-ARRIVED = """(
+# A record that counts now, by its ordinal, without what it says.
+VERSION = "record_id, source, source_key, row_hash, observed_on, dup_group"
+ARRIVED = f"""(
 select p.ordinal, r.* from arrival as p
-join (select * from record union all select * from grouped_record) as r using (record_id))"""
+join (select {VERSION} from record union all select {VERSION} from grouped_record) as r using (record_id))"""
 
 
 def standardize(
@@ -78,7 +79,10 @@ def silent_fields(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> frozens
 def _build(con: duckdb.DuckDBPyConnection, rules: EntityRules, silent: frozenset[str], kept: bool) -> None:
     """Make `standard` anew, and tell what changed where the one before is by the same rules."""
     entity = rules.entity
+    # Compressing so many columns costs more than joining them, and every run makes them anew.
+    con.execute("set force_compression = 'uncompressed'")
     con.execute(f"create or replace table staged as {staged_sql(rules, silent=silent)}")
+    con.execute("reset force_compression")
     con.execute(f"create or replace table check_finding as {check_findings_sql(first_checks(entity))}")
     find_values(con, rules)
     if number(con, "select count(*) from check_finding where severity = 'error'"):
@@ -194,7 +198,7 @@ def past_arrival_sql(con: duckdb.DuckDBPyConnection) -> str:
     gone = "select source, source_key from observation where op = 'delete'"
     return f"""
     select -1::bigint as ordinal, r.*, v.since, v.until
-    from version as v join record as r using (record_id)
+    from version as v join (select {VERSION} from record) as r using (record_id)
     where (r.source, r.source_key) in ({several} union {gone})
       and record_id not in (select record_id from arrival) and v.until is not null"""
 
@@ -210,7 +214,7 @@ def staged_sql(
     also: tuple[str, ...] = (),
     silent: frozenset[str] = frozenset(),
 ) -> str:
-    """SQL of `standard` before quarantine: what arrived joined with its parsed values, then what is derived.
+    """SQL of `standard` before quarantine: what arrived, its values by their numbers, then what is derived.
 
     Fields of which no record says anything (`silent`) are null without a join.
     """
@@ -220,12 +224,15 @@ def staged_sql(
         inner += _field_columns(entity, field, extras, field in silent)
     joins = "".join(
         f"\nleft join {quote('value_' + field)} as {quote('v_' + field)}"
-        f" on {quote('v_' + field)}.raw = {trimmed(_delivered(rules, field))}"
+        f" on {quote('v_' + field)}.{NTH} = c.{quote(f'{field}__{NTH}')}"
         for field in entity.fields
         if field not in silent
     )
     derived = [f"({sql}) as {quote(name)}" for name, sql in entity.derive.items()]
-    return f"select {', '.join(['*', *derived])} from (select {', '.join(inner)}\nfrom {arrival} as a{joins})"
+    return (
+        f"select {', '.join(['*', *derived])} from (select {', '.join(inner)}\n"
+        f"from {arrival} as a join coded as c using (record_id){joins})"
+    )
 
 
 def past_sql(rules: EntityRules, silent: frozenset[str] = frozenset()) -> str:
@@ -257,12 +264,6 @@ def check_findings_sql(checks: Sequence[CheckRule]) -> str:
     ]
     empty = "select null::bigint as record_id, null::varchar as field, null::varchar as rule, null::varchar as severity"
     return " union all ".join([f"{empty} where false", *parts])
-
-
-def _delivered(rules: EntityRules, field: str) -> str:
-    """SQL: the text of a field of relation `a`; a reference says whose keys it holds."""
-    said = references.delivered_sql(rules.entity, rules.sources, field)
-    return f"a.{said}" if said == quote(field) else said.replace(quote(field), f"a.{quote(field)}")
 
 
 def _field_columns(entity: Entity, field: str, extras: tuple[str, ...], silent: bool) -> Iterator[str]:

@@ -1,9 +1,10 @@
 """What the kinds make of the texts of every field: each distinct text is read once and kept.
 
-Reads: record, grouped_record, reference tables. Writes: value_<field>, reading.
+Reads: record, grouped_record, reference tables. Writes: value_<field>, coded, reading.
 
     value_<field>   raw (trimmed, unique), value, key, the further columns of the kind that the rules name, ok,
                     findings, code (what two values are equal by, as a number), nth (1, 2, …: the number of the text)
+    coded           record_id and, for each field, <field>__nth: the number of what the record says, null for nothing
     reading         what a table was read with: a hash of the kind's SQL and reference tables, the day, the last record
 
 A table grows by the texts of new records and keeps its numbers. It is made anew where what it was read with changed,
@@ -33,7 +34,8 @@ from rules.model import Entity, EntityRules
 # does, and a typing error is just that.
 CODE = "code"
 NTH = "nth"  # a record's row of `value_<field>`: what reads one field only can be computed once per distinct text
-BLANK = literal(" \t\r\n\u3000\u00a0\ufeff")
+BLANKS = " \t\r\n\u3000\u00a0\ufeff"
+BLANK = literal(BLANKS)
 
 
 def read_fields(
@@ -86,7 +88,35 @@ def read_fields(
         if target is not None and resolved:
             load_references(con, target.entity, rules_folder)
             references.resolve(con, field, target, as_of)
+    _code(con, rules, anew=bool(anew))
     return frozenset(anew)
+
+
+def _code(con: duckdb.DuckDBPyConnection, rules: EntityRules, anew: bool) -> None:
+    """Bring `coded` up to the records that are there."""
+    con.begin()
+    try:
+        if anew:
+            numbers = "".join(f", {quote(f'{field}__{NTH}')} integer" for field in rules.entity.fields)
+            con.execute(f"create or replace table coded (record_id bigint{numbers})")
+        con.execute("delete from coded where record_id < 0")
+        upto = number(con, "select coalesce(max(record_id), -1) from coded")
+        for table, where in (("record", f"record_id > {upto}"), ("grouped_record", "true")):
+            if number(con, f"select count(*) from {table} where {where}"):
+                con.execute(f"insert into coded by name {_coded_sql(rules, table, where)}")
+        con.commit()
+    except BaseException:
+        con.rollback()
+        raise
+
+
+def _coded_sql(rules: EntityRules, table: str, where: str) -> str:
+    texts, numbers, joins = "", "", ""
+    for i, field in enumerate(rules.entity.fields):
+        texts += f", {trimmed(references.delivered_sql(rules.entity, rules.sources, field))} as t{i}"
+        numbers += f", v{i}.{NTH} as {quote(f'{field}__{NTH}')}"
+        joins += f"\nleft join (select raw, {NTH} from {quote('value_' + field)}) as v{i} on v{i}.raw = t{i}"
+    return f"select record_id{numbers} from (select record_id{texts} from {table} where {where}) as r{joins}"
 
 
 def load_references(con: duckdb.DuckDBPyConnection, entity: Entity, rules_folder: Path) -> None:
@@ -140,8 +170,15 @@ def read_values(
 
 
 def trimmed(column: str) -> str:
-    """SQL: the text of a raw column without blanks around it, null where nothing is left."""
-    return f"nullif(trim({column}, {BLANK}), '')"
+    """SQL: the text of a raw column without blanks around it, null where nothing is left.
+
+    TRIM itself is only called where there is something to trim: it is dearer than looking at both ends.
+    """
+    blanks = ", ".join(str(ord(blank)) for blank in BLANKS)
+    return (
+        f"case when unicode({column}) in ({blanks}) or unicode(right({column}, 1)) in ({blanks}) "
+        f"then nullif(trim({column}, {BLANK}), '') else nullif({column}, '') end"
+    )
 
 
 def _signature(entity: Entity, field: str, said: str, rules_folder: Path) -> str:
