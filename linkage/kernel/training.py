@@ -37,13 +37,13 @@ from linkage.kernel.match import BATCH, Levels, compiled, keyed, read
 from linkage.kernel.weights import LEAST
 from linkage.progress import SILENT, Advance, Reporter
 from linkage.splink_model import comparison, level_labels
-from rules.model import BlockingRule, Entity, EntityRules
+from rules.model import BlockingRule, ComparisonRule, Entity, EntityRules
 
 START_TOP = 0.95  # Splink's first m of the most similar level; the others share the rest
 UNSEEN = 1e-6  # what Splink takes for the m of a level that no pair shows
 CONVERGED = 1e-4
 ITERATIONS = 25
-EARLIER = 3  # behind more equalities than these a level is sampled: the unions to be counted double with each
+EARLIER = 3  # a level behind more equalities than these is sampled: with each the unions to be counted double
 UNGROUPED = np.full(1, -1, dtype=np.int64)
 
 
@@ -88,7 +88,7 @@ class Training:
 
     def u(self, advance: Advance = lambda done: None) -> dict[Key, float]:
         """u of every level that some pair showed."""
-        exact = {rule.name: self._exact(self.levels[rule.name]) for rule in self.entity.comparisons}
+        exact = {rule.name: self._exact(rule) for rule in self.entity.comparisons}
         counts = {name: np.zeros(len(labels)) for name, labels in self.labels.items()}
         open_ = [one for one in self.levels.values() if len(exact[one.name].of) < len(counts[one.name])]
         for pairs in self._random() if open_ else ():
@@ -131,9 +131,9 @@ class Training:
     def _pairs(self, left: Positions, right: Positions) -> Pairs:
         return Pairs(self.columns, self.con, left, right)
 
-    def _exact(self, one: Levels) -> Exact:
-        """The levels of a comparison that are equalities of columns behind no others."""
-        (rule,) = (rule for rule in self.entity.comparisons if rule.name == one.name)
+    def _exact(self, rule: ComparisonRule) -> Exact:
+        """The levels of a comparison that are equalities of columns, and behind no others."""
+        one = self.levels[rule.name]
         if not one_sided(comparison(self.entity, rule).null):
             return Exact(0, {})
         # Of a condition that names one record or the other alike, a record beside itself says what it says.
