@@ -29,7 +29,7 @@ from typing import Any
 
 import duckdb
 
-from benchmarks.steps import ROOT, Step, environment, run
+from benchmarks.steps import RESULTS, Step, environment, record, run, write
 from demo.population import generate
 from linkage import frequencies
 from linkage.block import hashed_sql
@@ -44,7 +44,6 @@ from linkage.workspace import Workspace, use_entity
 from rules.columns import quote
 from rules.model import BlockingRule, EntityRules, Rules
 
-RESULTS = ROOT / "benchmarks/results"
 ENTITY = "person"
 AS_OF = date(2026, 1, 1)
 LOOSE = (BlockingRule(keys=("name__toneless",)), BlockingRule(keys=("birth",)))
@@ -71,7 +70,7 @@ def main() -> None:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     if chosen.save:
-        save(found, chosen.dense)
+        keep(found, chosen.dense)
     if chosen.json:
         print(json.dumps(found, indent=1))
     else:
@@ -79,12 +78,13 @@ def main() -> None:
             print(f"{name}: {value}")
 
 
-def save(found: Document, dense: bool) -> None:
+def keep(found: Document, dense: bool) -> None:
     """Keep the figures beside those of the other case and of other numbers of records."""
     path = RESULTS / "versus_splink.json"
     kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
     kept[f"{'dense ' if dense else ''}{found['records']}"] = found
-    path.write_text(json.dumps(dict(sorted(kept.items())), indent=1) + "\n", "utf-8")
+    write("versus_splink", dict(sorted(kept.items())))
+    record("versus_splink", {"dense": dense, **found})
 
 
 def measure(work: Path, records: int, seed: int, dense: bool) -> Document:
