@@ -57,7 +57,8 @@ def run(name: str, command: Sequence[str]) -> Step:
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=sys.stderr, stdin=subprocess.DEVNULL, text=True
     )
     assert process.stdout is not None
-    stdout = process.stdout.read()
+    with process.stdout:
+        stdout = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:

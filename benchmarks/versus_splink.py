@@ -167,7 +167,7 @@ def _compared(work: Path) -> Document:
 
 def _prepare(work: Path, dense: bool) -> Document:
     """Standardize, freeze the frequencies, and write what Splink is given."""
-    with _opened(work, dense) as (con, rules, one):
+    with opened(work, dense) as (con, rules, one):
         prepare(con, rules, one, AS_OF)
         frequencies.load(con, one)
         blocks = "".join(
@@ -217,21 +217,19 @@ def _splink(work: Path, dense: bool) -> Document:
 
 def _from_standard(work: Path, dense: bool) -> Document:
     """The kernel and the constrained union, from standardized records."""
-    with _opened(work, dense) as (con, _, one):
-        return _matched(con, one, work / "from_standard.parquet", {})
+    with opened(work, dense) as (con, _, one):
+        return matched(con, one, work / "from_standard.parquet", {})
 
 
 def _from_landed(work: Path, dense: bool) -> Document:
     """The same from records as they were loaded."""
-    with _opened(work, dense) as (con, rules, one):
+    with opened(work, dense) as (con, rules, one):
         started = time.process_time()
         prepare(con, rules, one, AS_OF)
-        return _matched(
-            con, one, work / "from_landed.parquet", {"standardize": round(time.process_time() - started, 2)}
-        )
+        return matched(con, one, work / "from_landed.parquet", {"standardize": round(time.process_time() - started, 2)})
 
 
-def _matched(con: duckdb.DuckDBPyConnection, one: EntityRules, path: Path, cpu: Document) -> Document:
+def matched(con: duckdb.DuckDBPyConnection, one: EntityRules, path: Path, cpu: Document) -> Document:
     marks = [time.process_time()]
     frequencies.load(con, one)
     kernel = Kernel(con, one)
@@ -251,7 +249,7 @@ def _write(con: duckdb.DuckDBPyConnection, path: Path, selected: str) -> None:
 
 
 @contextmanager
-def _opened(work: Path, dense: bool) -> Iterator[tuple[duckdb.DuckDBPyConnection, Rules, EntityRules]]:
+def opened(work: Path, dense: bool) -> Iterator[tuple[duckdb.DuckDBPyConnection, Rules, EntityRules]]:
     ws = Workspace.open(work / "workspace")
     rules = ws.load_rules()
     one = rules.entities[ENTITY]
