@@ -11,13 +11,12 @@ weights and is refused here.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.steps import ROOT, environment
+from benchmarks.steps import RESULTS, environment, save
 from demo.journey import AS_OF
 from demo.population import generate
 from golden_records.accuracy import evaluate
@@ -30,7 +29,6 @@ from linkage.ingest import load_file
 from linkage.link import link
 from linkage.workspace import Workspace
 
-RESULTS = ROOT / "benchmarks/results"
 TRAINED_ON = 900
 Document = dict[str, Any]
 
@@ -111,10 +109,7 @@ def main() -> None:
         runs.append({"seed": seed, "size": chosen.size, "entities": found})
         text += [as_text(seed, entity, one) for entity, one in found.items()]
         print("\n".join(text[-len(found) :]))
-    chosen.results.mkdir(parents=True, exist_ok=True)
-    document = {"environment": environment(), "runs": runs}
-    (chosen.results / "accuracy.json").write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    (chosen.results / "accuracy.md").write_text("\n".join(text), "utf-8")
+    save("accuracy", {"environment": environment(), "runs": runs}, "\n".join(text), chosen.results)
 
 
 if __name__ == "__main__":

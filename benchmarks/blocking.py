@@ -29,7 +29,7 @@ from typing import Any
 
 import duckdb
 
-from benchmarks.steps import ROOT, environment
+from benchmarks.steps import RESULTS, environment, save
 from demo.journey import AS_OF
 from demo.population import Generated, generate
 from linkage import block as blocking
@@ -40,7 +40,6 @@ from linkage.link import link
 from linkage.workspace import Workspace, use_entity
 from rules.model import EntityRules
 
-RESULTS = ROOT / "benchmarks/results"
 NATION = 1_408_000_000
 QUADRATIC = 1.5
 UNION = "all rules together"
@@ -244,6 +243,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, action="append", help="person records; may be repeated")
     parser.add_argument("--seed", type=int, default=77)
+    parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
     sizes = sorted(set(chosen.size or (50_000, 100_000, 200_000, 400_000)))
@@ -256,10 +256,8 @@ def main() -> None:
     found = ladder(rungs)
     said = "python -m benchmarks.blocking " + " ".join(f"--size {size}" for size in sizes) + f" --seed {chosen.seed}"
     text = as_text(found, said)
-    RESULTS.mkdir(exist_ok=True)
     document = {"command": said, "environment": environment(), "rules": found}
-    (RESULTS / "blocking.json").write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    (RESULTS / "blocking.md").write_text(text, "utf-8")
+    save("blocking", document, text, chosen.results)
     print(json.dumps(document, ensure_ascii=False) if chosen.json else text)
     if any(one["refused"] for one in found):
         sys.exit(4)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import random
 import re
 import shutil
@@ -29,7 +28,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from benchmarks.steps import ROOT, environment
+from benchmarks.steps import environment, save
 from demo.life import DELIVERIES
 from demo.population import Generated, generate
 from golden_records.plan import plan
@@ -45,7 +44,6 @@ from rules.columns import quote
 from rules.kinds import KINDS
 from rules.model import EntityRules, Rules
 
-RESULTS = ROOT / "benchmarks/results"
 DAYS = (date(2025, 12, 2), date(2026, 1, 1), date(2026, 2, 1), date(2026, 2, 12))
 CORRECTED = date(2026, 2, 11)
 Document = dict[str, Any]
@@ -477,10 +475,8 @@ def main() -> None:
     said = f"`python -m benchmarks.corrections --size {chosen.size} --seed {chosen.seed} --share {chosen.share}`"
     lines = ["# Values over three deliveries and one of corrections\n", f"{said}\n", f"{machine}\n", *as_text(document)]
     print("\n".join(lines))
-    RESULTS.mkdir(exist_ok=True)
     document = {"environment": machine, "size": chosen.size, "seed": chosen.seed, **document}
-    (RESULTS / "corrections.json").write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    (RESULTS / "corrections.md").write_text("\n".join([*lines, ""]), "utf-8")
+    save("corrections", document, "\n".join(lines))
 
 
 if __name__ == "__main__":

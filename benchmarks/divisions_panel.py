@@ -24,9 +24,8 @@ from typing import Any
 
 import duckdb
 
-from benchmarks.steps import ROOT, Step, environment, shuyuan, table
+from benchmarks.steps import Step, environment, save, shuyuan, table
 
-RESULTS = ROOT / "benchmarks/results"
 YEARS = range(2016, 2022)
 AS_OF = "2021-12-31"
 DRAWN = 50
@@ -249,9 +248,7 @@ def main() -> None:
         "",
     ]
     print("\n".join(lines))
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{chosen.name}.json").write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    (RESULTS / f"{chosen.name}.md").write_text("\n".join(lines), "utf-8")
+    save(chosen.name, document, "\n".join(lines))
 
 
 if __name__ == "__main__":

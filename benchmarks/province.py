@@ -11,7 +11,6 @@ shipped ones and is not for judging). Results go to `benchmarks/results/province
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from typing import Any
 
 import duckdb
 
-from benchmarks.steps import ROOT, environment
+from benchmarks.steps import environment, save
 from demo.journey import AS_OF
 from demo.population import generate
 from golden_records.accuracy import evaluate
@@ -37,7 +36,6 @@ from linkage.link import link, prepare
 from linkage.train import train
 from linkage.workspace import Workspace
 
-RESULTS = ROOT / "benchmarks/results"
 TRAINED_ON = 900
 Document = dict[str, Any]
 
@@ -168,10 +166,8 @@ def main() -> None:
         *told(document),
     ]
     print("\n".join(lines))
-    RESULTS.mkdir(exist_ok=True)
     document = {"environment": machine, "size": chosen.size, "seed": chosen.seed, **document}
-    (RESULTS / f"{chosen.name}.json").write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    (RESULTS / f"{chosen.name}.md").write_text("\n".join([*lines, ""]), "utf-8")
+    save(chosen.name, document, "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -30,7 +30,7 @@ import duckdb
 
 from benchmarks.pseudopeople_forms import Made, halves, read_forms, write
 from benchmarks.pseudopeople_noise import Noise
-from benchmarks.steps import ROOT, environment
+from benchmarks.steps import RESULTS, ROOT, environment, save
 from golden_records.accuracy import evaluate
 from golden_records.plan import plan
 from golden_records.query import Release
@@ -46,7 +46,6 @@ from rules.errors import InputError, ShuyuanError
 from rules.model import Entity, EntityRules, Rules
 
 RULES = ROOT / "benchmarks/rules/pseudopeople"
-RESULTS = ROOT / "benchmarks/results"
 AS_OF = date(2031, 1, 1)
 TASKS = {
     "census 2020, census 2030": (("census_2020", "census_2030"), ("ssn",)),
@@ -226,13 +225,6 @@ def data_folder(given: Path | None) -> Path:
     if not told.is_dir():
         raise InputError(f"{told}: no such folder; name the one that holds the data with --data or SHUYUAN_DATA")
     return told
-
-
-def save(name: str, document: Mapping[str, Any], text: str, folder: Path = RESULTS) -> None:
-    """Write `<name>.json` and `<name>.md`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    (folder / f"{name}.md").write_text(text.rstrip() + "\n", "utf-8")
 
 
 def main() -> None:

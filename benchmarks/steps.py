@@ -2,21 +2,28 @@
 
 A step is a whole process, measured from outside by the operating system: wall seconds, CPU seconds and
 peak resident memory. `environment()` says on which machine and at which commit, so that no figure in
-`benchmarks/results/` stands alone.
+`benchmarks/results/` stands alone. There `<benchmark>.json` and `.md` are the latest state; every measured run also
+adds one line to `history.jsonl`, from which `charts.py` draws.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks/results"
+HISTORY = "history.jsonl"
+Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -50,8 +57,8 @@ def run(name: str, command: Sequence[str]) -> Step:
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=sys.stderr, stdin=subprocess.DEVNULL, text=True
     )
     assert process.stdout is not None
-    with process.stdout as pipe:
-        stdout = pipe.read()
+    with process.stdout:
+        stdout = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
@@ -66,10 +73,13 @@ def run(name: str, command: Sequence[str]) -> Step:
 
 
 def environment() -> dict[str, str | int | float]:
-    """The machine, its load and the commit, as they stand beside every figure."""
-    commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.strip()
+    """The machine, its load and the commit, as they stand beside every figure.
+
+    A commit is `dirty` where something other than the results of benchmarks differs from it.
+    """
+    commit = _git("rev-parse", "--short", "HEAD")
+    if _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks/results"):
+        commit += "-dirty"
     model = next(
         (
             line.split(":", 1)[1].strip()
@@ -81,10 +91,63 @@ def environment() -> dict[str, str | int | float]:
     return {
         "cpu": model,
         "cores": os.cpu_count() or 0,
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "python": platform.python_version(),
         "commit": commit,
         "load_1min": round(os.getloadavg()[0], 2),
     }
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def command() -> str:
+    """The command line of this process as a reader would type it; folders, which differ by machine, are left out."""
+    path = Path(sys.argv[0])
+    said = f"-m benchmarks.{path.stem}" if path.parent.name == "benchmarks" else path.name
+    arguments = ["…" if "/" in one else one for one in sys.argv[1:]]
+    return " ".join(["python", said, *arguments])
+
+
+def write(name: str, document: Mapping[str, Any], text: str = "", folder: Path = RESULTS) -> None:
+    """Write the latest state of a benchmark: `<name>.json`, and `<name>.md` where there is a text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    if text:
+        (folder / f"{name}.md").write_text(text.rstrip() + "\n", "utf-8")
+
+
+def record(name: str, figures: Mapping[str, Any], folder: Path = RESULTS) -> None:
+    """Add one measured run to the history; what was measured before stays as it is.
+
+    A line has `benchmark`, `at` (UTC), `command`, `environment` (machine and commit) and `figures`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = dict(figures)
+    line = {
+        "benchmark": name,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command(),
+        "environment": kept.pop("environment", None) or environment(),
+        "figures": kept,
+    }
+    with (folder / HISTORY).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def save(name: str, document: Mapping[str, Any], text: str = "", folder: Path = RESULTS) -> None:
+    """Write the latest state and add it to the history."""
+    write(name, document, text, folder)
+    record(name, document, folder)
+
+
+def history(folder: Path = RESULTS, name: str = "") -> list[Document]:
+    """The runs in the order of measuring, of one benchmark or of all."""
+    path = folder / HISTORY
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    runs = [json.loads(line) for line in lines if line.strip()]
+    return [run for run in runs if name in ("", run["benchmark"])]
 
 
 def table(steps: Sequence[Step]) -> str:

@@ -25,8 +25,8 @@ from typing import Any
 
 import duckdb
 
-from benchmarks.pseudopeople import data_folder, save
-from benchmarks.steps import ROOT, environment
+from benchmarks.pseudopeople import data_folder
+from benchmarks.steps import RESULTS, ROOT, environment, save
 from golden_records.accuracy import evaluate
 from golden_records.plan import plan
 from golden_records.query import Release
@@ -38,7 +38,6 @@ from linkage.workspace import Workspace
 from rules.errors import InputError, ShuyuanError
 
 RULES = ROOT / "benchmarks/rules/truthset"
-RESULTS = ROOT / "benchmarks/results"
 AS_OF = date(2024, 1, 1)
 SOURCES = ("customers", "reference", "watchlist")
 # The rules as they were first written, before their errors were looked at: pairwise and B-cubed F1.

@@ -12,7 +12,6 @@ once when the monthly sources are overdue. Results go to `benchmarks/results/ver
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import resource
 import shutil
@@ -26,7 +25,7 @@ from typing import Any
 
 import duckdb
 
-from benchmarks.steps import ROOT, environment
+from benchmarks.steps import RESULTS, environment, save
 from demo.population import PEOPLE_PER_RECORD, generate
 from golden_records.identity import Issuer, identify
 from golden_records.ids import create_macros
@@ -42,7 +41,6 @@ from linkage.workspace import Workspace, use_entity
 from rules.kinds import KINDS
 from rules.model import EntityRules
 
-RESULTS = ROOT / "benchmarks/results"
 ENTITY = "person"
 FIELDS = ("name", "former_name", "sex", "birth_date", "citizen_id", "phone", "division", "address")
 DAYS = (date(2026, 2, 1), date(2026, 3, 10))
@@ -270,11 +268,7 @@ def main() -> None:
         text.append(as_text(rungs[-1]))
         print(text[-1])
     document = {"environment": environment(), "seed": chosen.seed, "rungs": rungs}
-    chosen.results.mkdir(parents=True, exist_ok=True)
-    (chosen.results / "verification.json").write_text(
-        json.dumps(document, ensure_ascii=False, indent=1) + "\n", "utf-8"
-    )
-    (chosen.results / "verification.md").write_text("\n".join(text), "utf-8")
+    save("verification", document, "\n".join(text), chosen.results)
 
 
 if __name__ == "__main__":

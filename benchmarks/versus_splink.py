@@ -29,7 +29,7 @@ from typing import Any
 
 import duckdb
 
-from benchmarks.steps import ROOT, Step, environment, run
+from benchmarks.steps import RESULTS, Step, environment, record, run, write
 from demo.population import generate
 from linkage import frequencies
 from linkage.block import hashed_sql
@@ -44,7 +44,6 @@ from linkage.workspace import Workspace, use_entity
 from rules.columns import quote
 from rules.model import BlockingRule, EntityRules, Rules
 
-RESULTS = ROOT / "benchmarks/results"
 ENTITY = "person"
 AS_OF = date(2026, 1, 1)
 LOOSE = (BlockingRule(keys=("name__toneless",)), BlockingRule(keys=("birth",)))
@@ -71,7 +70,7 @@ def main() -> None:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     if chosen.save:
-        save(found, chosen.dense)
+        keep(found, chosen.dense)
     if chosen.json:
         print(json.dumps(found, indent=1))
     else:
@@ -79,12 +78,13 @@ def main() -> None:
             print(f"{name}: {value}")
 
 
-def save(found: Document, dense: bool) -> None:
+def keep(found: Document, dense: bool) -> None:
     """Keep the figures beside those of the other case and of other numbers of records."""
     path = RESULTS / "versus_splink.json"
     kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
     kept[f"{'dense ' if dense else ''}{found['records']}"] = found
-    path.write_text(json.dumps(dict(sorted(kept.items())), indent=1) + "\n", "utf-8")
+    write("versus_splink", dict(sorted(kept.items())))
+    record("versus_splink", {"dense": dense, **found})
 
 
 def measure(work: Path, records: int, seed: int, dense: bool) -> Document:
@@ -167,7 +167,7 @@ def _compared(work: Path) -> Document:
 
 def _prepare(work: Path, dense: bool) -> Document:
     """Standardize, freeze the frequencies, and write what Splink is given."""
-    with _opened(work, dense) as (con, rules, one):
+    with opened(work, dense) as (con, rules, one):
         prepare(con, rules, one, AS_OF)
         frequencies.load(con, one)
         blocks = "".join(
@@ -217,21 +217,19 @@ def _splink(work: Path, dense: bool) -> Document:
 
 def _from_standard(work: Path, dense: bool) -> Document:
     """The kernel and the constrained union, from standardized records."""
-    with _opened(work, dense) as (con, _, one):
-        return _matched(con, one, work / "from_standard.parquet", {})
+    with opened(work, dense) as (con, _, one):
+        return matched(con, one, work / "from_standard.parquet", {})
 
 
 def _from_landed(work: Path, dense: bool) -> Document:
     """The same from records as they were loaded."""
-    with _opened(work, dense) as (con, rules, one):
+    with opened(work, dense) as (con, rules, one):
         started = time.process_time()
         prepare(con, rules, one, AS_OF)
-        return _matched(
-            con, one, work / "from_landed.parquet", {"standardize": round(time.process_time() - started, 2)}
-        )
+        return matched(con, one, work / "from_landed.parquet", {"standardize": round(time.process_time() - started, 2)})
 
 
-def _matched(con: duckdb.DuckDBPyConnection, one: EntityRules, path: Path, cpu: Document) -> Document:
+def matched(con: duckdb.DuckDBPyConnection, one: EntityRules, path: Path, cpu: Document) -> Document:
     marks = [time.process_time()]
     frequencies.load(con, one)
     kernel = Kernel(con, one)
@@ -251,7 +249,7 @@ def _write(con: duckdb.DuckDBPyConnection, path: Path, selected: str) -> None:
 
 
 @contextmanager
-def _opened(work: Path, dense: bool) -> Iterator[tuple[duckdb.DuckDBPyConnection, Rules, EntityRules]]:
+def opened(work: Path, dense: bool) -> Iterator[tuple[duckdb.DuckDBPyConnection, Rules, EntityRules]]:
     ws = Workspace.open(work / "workspace")
     rules = ws.load_rules()
     one = rules.entities[ENTITY]

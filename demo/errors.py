@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from demo.names import Flags, Ints, Strings, confusions, given_names
-from demo.people import COUNTIES, PREFECTURES, TOWNSHIPS, People, addresses, division_codes
+from demo.people import OF_AREA, TOWNSHIPS, People, addresses, division_codes, elsewhere
 from rules.kinds.gb11643 import is_valid
 from rules.loader import SHIPPED
 
@@ -232,7 +232,8 @@ def _phone_missing(rng: Rng, people: People, records: Records, where: Ints) -> I
 def _phone_outdated(rng: Rng, people: People, records: Records, where: Ints) -> Ints:
     """A number that the person had before, the same in every outdated record; a stranger may have it now."""
     person = records.person[where]
-    records.phone[where] = [f"154{n:08}" for n in ((person * 7919 + 31_337) % 10**8).tolist()]
+    number = (person + people.area * 10**7) * 7919 + 31_337
+    records.phone[where] = [f"154{n:08}" for n in (number % 10**8).tolist()]
     records.day[where] -= np.timedelta64(2000, "D")
     return where
 
@@ -249,7 +250,7 @@ def _phone_shared(rng: Rng, people: People, records: Records, where: Ints) -> In
 def _address_outdated(rng: Rng, people: People, records: Records, where: Ints) -> Ints:
     """Where the person lived before, the same in every outdated record."""
     person = records.person[where]
-    county = (people.county[person] + 1 + person % (len(PREFECTURES) * COUNTIES - 1)) % (len(PREFECTURES) * COUNTIES)
+    county = elsewhere(people.county[person], 1 + person % (OF_AREA - 1))
     township = person % TOWNSHIPS
     records.division[where] = division_codes(county, township)
     records.address[where] = addresses(county, township, people.household[person] % 89 + 1)

@@ -140,7 +140,7 @@ def plan_assistance(rng: np.random.Generator, world: World) -> Assistance:
         ready = [one for one in group if records.first[record[one]] <= begins]
         head = int(moment.head[home])
         found.applicant[home] = min(ready, key=lambda one: (one != head, people.birth[one], one))
-        found.begins[home], found.number[home] = begins, f"JZ{numbers[home]:07}"
+        found.begins[home], found.number[home] = begins, f"JZ{numbers[home] + people.area * 10**7:07}"
         if drawn[2, home] < STOPPED and begins < len(INTERVALS):
             found.stops[home] = begins + 1
         found.members[home] = group

@@ -16,7 +16,7 @@ import numpy as np
 from demo import kin
 from demo.kin import Days
 from demo.names import Flags, Ints, Strings
-from demo.people import COUNTIES, PREFECTURES, TOWNSHIPS, People, addresses, county_code, division_codes
+from demo.people import OF_AREA, TOWNSHIPS, People, addresses, county_code, division_codes, elsewhere
 
 DELIVERIES = ("20251201", "20251231", "20260131")
 INTERVALS = tuple(
@@ -352,8 +352,7 @@ def _move(telling: _Telling, days: Days) -> None:
 
 
 def _elsewhere(telling: _Telling, county: int) -> int:
-    counties = len(PREFECTURES) * COUNTIES
-    return (county + int(telling.rng.integers(1, counties))) % counties
+    return int(elsewhere(np.array(county), int(telling.rng.integers(1, OF_AREA))))
 
 
 def _numbers(rng: np.random.Generator, last: Moment) -> Strings:

@@ -2,6 +2,9 @@
 
 The province has the division code 88, which GB/T 2260 never used, so no identity number here is anybody's; mobile
 numbers begin with 154, which no carrier was given. Names of places are invented.
+
+A population larger than memory is made area by area. An area has thirty counties, and telephone numbers, of its own,
+so that nobody of one area has a number of somebody in another; names and birth dates are shared as they fall.
 """
 
 from __future__ import annotations
@@ -21,6 +24,10 @@ COUNTY_HEAD, COUNTY_TAIL = "青白石云龙凤金玉安永", "泉峰岭台沙"
 TOWN_HEAD, TOWN_TAIL = "新大双高平三长红松柳", "庄店塘坪坝集港寨"
 COUNTIES = 5
 TOWNSHIPS = 16
+OF_AREA = len(PREFECTURES) * COUNTIES
+AREAS_BESIDE = 16
+AREA_MARKS = ("", *"东西南北中上下前后左右内外远近古今春夏秋冬天地日月")
+AREAS = len(AREA_MARKS)
 TWINS = 0.01
 NAMESAKES = 0.003
 ADULT = np.datetime64("2012-01-01")
@@ -61,6 +68,7 @@ class People:
     citizen_id: Strings = field(default_factory=_no_text)
     phone: Strings = field(default_factory=_no_text)
     head_phone: Strings = field(default_factory=_no_text)
+    area: int = 0
     twin: Flags = field(default_factory=_no_flags)
     namesake: Flags = field(default_factory=_no_flags)
 
@@ -79,15 +87,19 @@ class People:
 
 
 def populate(
-    rng: np.random.Generator, count: int, without: frozenset[str] = frozenset(), intervals: tuple[Days, ...] = ()
+    rng: np.random.Generator,
+    count: int,
+    without: frozenset[str] = frozenset(),
+    intervals: tuple[Days, ...] = (),
+    area: tuple[int, int] = (0, 1),
 ) -> People:
     """`count` people; `without` may name "twins" and "namesakes".
 
-    `intervals` are days in which some of them are born, later than everybody else.
+    `intervals` are days in which some of them are born, later than everybody else; `area` is (which, of how many).
     """
     places = kin.settle(rng, count)
     homes = int(places.household[-1]) + 1
-    home_county = rng.integers(0, len(PREFECTURES) * COUNTIES, homes)
+    home_county = rng.integers(0, OF_AREA, homes) + area[0] * OF_AREA
     home_township = rng.integers(0, TOWNSHIPS, homes)
     sex = kin.sexes(rng, places)
     birth = kin.births(rng, places)
@@ -107,6 +119,7 @@ def populate(
         mother=mother,
         spouse=spouse,
         interval=interval,
+        area=area[0],
     )
     people.twin, people.namesake = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
     if "twins" not in without:
@@ -115,7 +128,7 @@ def populate(
         _namesakes(rng, people)
     people.father_name, people.mother_name = _parents_names(rng, people, places)
     people.citizen_id = _citizen_ids(rng, people)
-    numbers = phones(rng, count)
+    numbers = phones(rng, count, area)
     people.head_phone = numbers[places.first]
     people.phone = np.where(people.birth > ADULT, people.head_phone, numbers)
     return people
@@ -166,16 +179,26 @@ def _parents_names(rng: np.random.Generator, people: People, places: Places) -> 
     return father, mother
 
 
-def phones(rng: np.random.Generator, count: int) -> Strings:
-    """`count` different mobile numbers that no carrier gives out."""
-    drawn = rng.permutation(np.unique(rng.integers(0, 10**8, count + count // 50 + 10)))
+def phones(rng: np.random.Generator, count: int, area: tuple[int, int] = (0, 1)) -> Strings:
+    """`count` different mobile numbers that no carrier gives out, of the area's share of them."""
+    share = 10**8 // area[1]
+    room = count + count // (50 if area[1] == 1 else 4) + 10
+    drawn = rng.permutation(np.unique(rng.integers(area[0] * share, (area[0] + 1) * share, room)))
     assert len(drawn) >= count
     return np.array([f"154{number:08}" for number in drawn[:count].tolist()], dtype=object)
 
 
 def county_code(county: Ints) -> Ints:
-    """The six digits of a county's number."""
-    found: Ints = 880000 + (county // COUNTIES + 1) * 100 + county % COUNTIES + 1
+    """The six digits of a county's number: sixteen areas stand beside each other, the next sixteen after them."""
+    area, at = county // OF_AREA, county % OF_AREA
+    prefecture = area % AREAS_BESIDE * len(PREFECTURES) + at // COUNTIES + 1
+    found: Ints = 880000 + prefecture * 100 + area // AREAS_BESIDE * COUNTIES + at % COUNTIES + 1
+    return found
+
+
+def elsewhere(county: Ints, step: Ints | int) -> Ints:
+    """Another county of the same area, `step` further on, in 1 … OF_AREA - 1."""
+    found: Ints = county // OF_AREA * OF_AREA + (county + step) % OF_AREA
     return found
 
 
@@ -187,10 +210,10 @@ def division_codes(county: Ints, township: Ints) -> Strings:
 
 def addresses(county: Ints, township: Ints, door: Ints) -> Strings:
     """An address down to the township and a number in it."""
-    prefecture = np.array([f"{PROVINCE[1]}{name}市" for name in PREFECTURES], dtype=object)
+    prefecture = np.array([f"{PROVINCE[1]}{name}{mark}市" for mark in AREA_MARKS for name in PREFECTURES], dtype=object)
     found: Strings = (
         prefecture[county // COUNTIES]
-        + np.array([county_name(i) for i in range(len(PREFECTURES) * COUNTIES)], dtype=object)[county]
+        + np.array([county_name(i) for i in range(AREAS * OF_AREA)], dtype=object)[county]
         + np.array([township_name(i) for i in range(len(TOWN_HEAD) * len(TOWN_TAIL))], dtype=object)[
             (county * 7 + township) % (len(TOWN_HEAD) * len(TOWN_TAIL))
         ]

@@ -22,7 +22,7 @@ NAME_KINDS = next(group for group in GROUPS if group[0].startswith("name"))
 
 def tell_people(book: Book, delivery: Delivery) -> None:
     """Add rows, relations and states of people."""
-    book.tell("person", _rows(delivery))
+    book.tell("person", rows(delivery))
     book.relate("spouse", ("person", "person"), _spouses(delivery))
     book.relate("child_of", ("person", "person"), _children(delivery))
     records, told = delivery.records, delivery.told
@@ -46,7 +46,8 @@ def known_numbers(delivery: Delivery) -> Flags:
     return found
 
 
-def _rows(delivery: Delivery) -> pl.DataFrame:
+def rows(delivery: Delivery) -> pl.DataFrame:
+    """One truth row per record, by source and source key."""
     records, people, life, key = delivery.records, delivery.people, delivery.life, delivery.key
     last, person = life.moments[-1], records.person
     home = last.household[person]

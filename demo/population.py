@@ -78,7 +78,7 @@ def generate(folder: Path, size: int = 20_000, seed: int = 1, without: Collectio
         made.mkdir(parents=True, exist_ok=True)
     left_out, book = frozenset(without), Book(known)
     streams = [np.random.default_rng([seed, i]) for i in range(6)]
-    world, delivery, counts, plan = _people(streams[0], streams[1], size, left_out)
+    world, delivery, counts, plan = people_and_records((streams[0], streams[1]), size, left_out)
     noted = {
         "household": plan[0],
         "committee": Noted(streams[2], registry_committees.RATES, left_out),
@@ -118,11 +118,15 @@ def generate(folder: Path, size: int = 20_000, seed: int = 1, without: Collectio
 _Plan = tuple[Noted, tuple[households.Assistance, tuple[Strings, ...], Strings]]
 
 
-def _people(
-    rng: np.random.Generator, home_rng: np.random.Generator, size: int, without: frozenset[str]
+def people_and_records(
+    streams: tuple[np.random.Generator, np.random.Generator],
+    size: int,
+    without: frozenset[str],
+    area: tuple[int, int] = (0, 1),
 ) -> tuple[World, Delivery, dict[str, int], _Plan]:
     """People with their life and records, spoiled, and what the records say of households."""
-    people = populate(rng, round(size * PEOPLE_PER_RECORD * 1.03) + 10, without, INTERVALS)
+    rng, home_rng = streams
+    people = populate(rng, round(size * PEOPLE_PER_RECORD * 1.03) + 10, without, INTERVALS, area)
     person, source = enroll(rng, people, size)
     in_registry, in_marriage = (_in(people, person, source, one) for one in (CIVIL, MARRIAGE))
     life = live(rng, people, (in_registry, in_marriage), "death_unreported" not in without)
@@ -133,7 +137,7 @@ def _people(
     fixed = (records.first > 0) | (records.source == FUNERAL)
     records.day = np.where(fixed, written, np.maximum(records.day, people.birth[records.person]))
     gone, damaged = _late(rng, records, without)
-    key = keys(rng, records)
+    key = keys(rng, records, area[0])
     mistaken = _mistaken(rng, life, records, gone, without)
     world = World(people, life, records, key, gone, np.empty(0, dtype=bool))
     noted = Noted(home_rng, households.RATES, without)

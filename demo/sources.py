@@ -92,9 +92,9 @@ FORMS = (
 ENDINGS = ("csv", "csv", "tsv", "xlsx", "parquet", "xlsx", "csv")
 
 
-def keys(rng: np.random.Generator, records: Records) -> Strings:
-    """The source's own key of every record: a letter and a number that says nothing."""
-    drawn = rng.permutation(len(records)) + 1
+def keys(rng: np.random.Generator, records: Records, area: int = 0) -> Strings:
+    """The source's own key of every record: a letter and a number that says nothing, no two areas the same."""
+    drawn = rng.permutation(len(records)) + 1 + area * 10**7
     letters = np.array(list("CSMEDFW"), dtype=object)[records.source]
     found: Strings = letters + np.array([f"{n:09}" for n in drawn.tolist()], dtype=object)
     return found
