@@ -17,26 +17,24 @@ import duckdb
 
 from linkage.sql import number, run
 from linkage.standardize import (
+    PAST_ARRIVAL,
     check_findings_sql,
     find_values,
     first_checks,
     last_checks,
-    past_arrival_sql,
     past_sql,
     reads_one_record,
     retell,
     retell_past,
     silent_fields,
     staged_sql,
+    versions_of,
     was_sql,
 )
 from linkage.values import NTH, read_fields
-from linkage.workspace import use_entity
 from rules.columns import quote
 from rules.kinds.base import literal
 from rules.model import CheckRule, EntityRules
-
-SCHEMA = "_renewal"  # no entity type can bear this name
 
 
 def renew(
@@ -103,19 +101,9 @@ def _versions(con: duckdb.DuckDBPyConnection, rules: EntityRules, since: int) ->
         con.execute("insert into affected select source, source_key from record semi join quarantine using (record_id)")
         for table in ("standard", "past"):
             con.execute(f"insert into affected select source, source_key from {table} where {turned}")
-    home = quote(rules.name)
-    con.execute(f"drop schema if exists {SCHEMA} cascade")
-    con.execute(f"create schema {SCHEMA}")
-    con.execute(f"set search_path = '{SCHEMA},{rules.name},main'")
-    try:
-        con.execute(
-            f"create table observation as from {home}.observation semi join affected using (source, source_key)"
-        )
-        con.execute(f"create table record as from {home}.record where record_id in (select record_id from observation)")
-        con.execute(f"create table grouped_record as from {home}.grouped_record where false")
-        run(con, "versions")
+    with versions_of(con, rules.name, "affected"):
         run(con, "arrival")
-        con.execute(f"create table past_arrival as {past_arrival_sql(con)}")
+        con.execute(f"create or replace temp table past_arrival as {PAST_ARRIVAL}")
         con.execute(_CAME_AND_GONE)
         if moved:
             con.execute(f"insert into gone select record_id from standard where {turned}")
@@ -123,9 +111,6 @@ def _versions(con: duckdb.DuckDBPyConnection, rules: EntityRules, since: int) ->
         gone_by = "select record_id from record anti join arrival using (record_id)"
         con.execute(f"create or replace temp table left_behind as {gone_by}")
         yield
-    finally:
-        use_entity(con, rules.name)
-        con.execute(f"drop schema if exists {SCHEMA} cascade")
 
 
 def _change_past(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:

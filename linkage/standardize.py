@@ -16,7 +16,8 @@ matched by them, but what a relation or an event said on a day in the past is re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -25,8 +26,10 @@ import sqlglot
 from sqlglot import exp
 
 from linkage import references
+from linkage.splink_model import named_columns
 from linkage.sql import number, run
 from linkage.values import CODE, NTH, read_fields
+from linkage.workspace import use_entity
 from rules.columns import FIXED, field_columns, needed_columns, quote
 from rules.kinds import KINDS
 from rules.kinds.base import literal
@@ -37,6 +40,19 @@ VERSION = "record_id, source, source_key, row_hash, observed_on, dup_group"
 ARRIVED = f"""(
 select p.ordinal, r.* from arrival as p
 join (select {VERSION} from record union all select {VERSION} from grouped_record) as r using (record_id))"""
+
+VERSIONS = "_versions"  # a schema: no entity type can bear this name
+# The source keys of which some version may count no more.
+_SEVERAL = """
+select source, source_key from record group by all having count(*) > 1
+union
+select source, source_key from observation where op = 'delete'"""
+PAST_ARRIVAL = f"""
+select -1::bigint as ordinal, r.*, v.since, v.until
+from version as v join (select {VERSION} from record) as r using (record_id)
+where record_id not in (select record_id from arrival) and v.until is not null
+  and (r.source, r.source_key) in ({_SEVERAL})"""
+_NO_PAST = f"select *, null::date as since, null::date as until from {ARRIVED} where false"
 
 
 def standardize(
@@ -57,7 +73,7 @@ def standardize(
     read_fields(con, rules, rules_folder, as_of, others)
     silent = silent_fields(con, rules)
     run(con, "arrival")
-    con.execute(f"create or replace table past_arrival as {past_arrival_sql(con)}")
+    _find_past(con, rules.name)
     con.execute(f"create or replace table new_past as {past_sql(rules, silent)}")
     if kept:
         con.execute("create or replace temp table retold (source varchar, source_key varchar)")
@@ -190,17 +206,33 @@ def reads_one_record(sql: str) -> bool:
     return not any(tree.find_all(exp.Window, exp.Select, exp.AggFunc))
 
 
-def past_arrival_sql(con: duckdb.DuckDBPyConnection) -> str:
-    """SQL of the versions that counted once, with the days on which they did."""
-    several = "select source, source_key from record group by all having count(*) > 1"
-    if not references.has_table(con, current_schema(con), "observation"):
-        return f"select *, null::date as since, null::date as until from {ARRIVED} where false"
-    gone = "select source, source_key from observation where op = 'delete'"
-    return f"""
-    select -1::bigint as ordinal, r.*, v.since, v.until
-    from version as v join (select {VERSION} from record) as r using (record_id)
-    where (r.source, r.source_key) in ({several} union {gone})
-      and record_id not in (select record_id from arrival) and v.until is not null"""
+@contextmanager
+def versions_of(con: duckdb.DuckDBPyConnection, entity: str, keys: str) -> Iterator[None]:
+    """Work where `record`, `version` and `current_record` know only the source keys in temporary table `keys`."""
+    home = quote(entity)
+    con.execute(f"drop schema if exists {VERSIONS} cascade")
+    con.execute(f"create schema {VERSIONS}")
+    con.execute(f"set search_path = '{VERSIONS},{entity},main'")
+    try:
+        con.execute(f"create table observation as from {home}.observation semi join {keys} using (source, source_key)")
+        con.execute(f"create table record as from {home}.record where record_id in (select record_id from observation)")
+        con.execute(f"create table grouped_record as from {home}.grouped_record where false")
+        run(con, "versions")
+        yield
+    finally:
+        use_entity(con, entity)
+        con.execute(f"drop schema if exists {VERSIONS} cascade")
+
+
+def _find_past(con: duckdb.DuckDBPyConnection, entity: str) -> None:
+    """Build `past_arrival`: the versions that counted once, with the days on which they did."""
+    con.execute(f"create or replace temp table past_arrival as {_NO_PAST}")
+    if not references.has_table(con, entity, "observation"):
+        return
+    con.execute("create or replace temp table several as " + _SEVERAL)
+    if number(con, "select count(*) from several"):
+        with versions_of(con, entity, "several"):
+            con.execute(f"create or replace temp table past_arrival as {PAST_ARRIVAL}")
 
 
 def current_schema(con: duckdb.DuckDBPyConnection) -> str:
@@ -216,23 +248,69 @@ def staged_sql(
 ) -> str:
     """SQL of `standard` before quarantine: what arrived, its values by their numbers, then what is derived.
 
-    Fields of which no record says anything (`silent`) are null without a join.
+    Fields of which no record says anything (`silent`) are null without a join. What is derived from many records is
+    computed over the columns that it reads and joined: windows over all columns cost many times as much.
     """
     entity = rules.entity
+    together = _derived_together(entity)
+    derived = {name: sql for name, sql in entity.derive.items() if name not in together}
+    whole = _joined_sql(entity, arrival, also, silent, entity.fields, derived)
+    if not together:
+        return whole
+    read = _read(entity, together)
+    fields = [field for field in entity.fields if any(name.split("__")[0] == field for name in read)]
+    few = _joined_sql(
+        entity, arrival, also, silent, fields, {name: sql for name, sql in derived.items() if name in read}
+    )
+    version = ", ".join(["record_id", *(name for name in also if name == "since")])
+    named = ", ".join(quote(name) for name in together)
+    computed = _derived_sql(f"({few})", {name: entity.derive[name] for name in together})
+    return f"from ({whole}) join (select {version}, {named} from ({computed})) using ({version})"
+
+
+def _joined_sql(
+    entity: Entity,
+    arrival: str,
+    also: tuple[str, ...],
+    silent: frozenset[str],
+    fields: Collection[str],
+    derived: Mapping[str, str],
+) -> str:
+    """SQL of what arrived with some fields and derived columns."""
     inner = [f"a.{name}" for name in (*FIXED, *also)]
+    joins = ""
     for field, extras in needed_columns(entity).items():
-        inner += _field_columns(entity, field, extras, field in silent)
-    joins = "".join(
-        f"\nleft join {quote('value_' + field)} as {quote('v_' + field)}"
-        f" on {quote('v_' + field)}.{NTH} = c.{quote(f'{field}__{NTH}')}"
-        for field in entity.fields
-        if field not in silent
-    )
-    derived = [f"({sql}) as {quote(name)}" for name, sql in entity.derive.items()]
-    return (
-        f"select {', '.join(['*', *derived])} from (select {', '.join(inner)}\n"
-        f"from {arrival} as a join coded as c using (record_id){joins})"
-    )
+        if field in fields:
+            inner += _field_columns(entity, field, extras, field in silent)
+        if field in fields and field not in silent:
+            value = quote("v_" + field)
+            joins += f"\nleft join {quote('value_' + field)} as {value}"
+            joins += f" on {value}.{NTH} = c.{quote(f'{field}__{NTH}')}"
+    records = f"(select {', '.join(inner)}\nfrom {arrival} as a join coded as c using (record_id){joins})"
+    return _derived_sql(records, derived)
+
+
+def _derived_sql(records: str, derived: Mapping[str, str]) -> str:
+    columns = "".join(f", ({sql}) as {quote(name)}" for name, sql in derived.items())
+    return f"select *{columns} from {records}"
+
+
+def _derived_together(entity: Entity) -> list[str]:
+    """The derived columns that read other records, or one that does."""
+    found: list[str] = []
+    for name, sql in entity.derive.items():
+        if not reads_one_record(sql) or named_columns(sql) & set(found):
+            found.append(name)
+    return found
+
+
+def _read(entity: Entity, derived: Iterable[str]) -> set[str]:
+    """The columns that derived columns read, those behind other derived ones included."""
+    found: set[str] = set()
+    for name in derived:
+        named = named_columns(entity.derive[name])
+        found |= named | _read(entity, named & set(entity.derive))
+    return found
 
 
 def past_sql(rules: EntityRules, silent: frozenset[str] = frozenset()) -> str:
