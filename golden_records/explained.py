@@ -15,7 +15,7 @@ from linkage.explain import Block, Explanation, Join
 from rules.columns import field_columns
 from rules.kinds import KINDS
 from rules.model import Entity, EntityRules
-from rules.titles import level_title
+from rules.titles import comparison_title, level_title
 
 Language = Literal["zh", "en"]
 Document = dict[str, Any]
@@ -100,10 +100,8 @@ def document(rules: EntityRules, found: Explanation, folder: Path, language: Lan
             block["keys"] = tuple(_masked_keys(entity, whole, side) for side in whole.keys)
     for reading in told["readings"]:
         reading["title"] = getattr(entity.fields[reading["field"]].title, language)
-    titles = {rule.name: rule.field for rule in entity.comparisons}
     for part in told["parts"]:
-        field = titles[part["comparison"]]
-        part["title"] = getattr(entity.fields[field].title, language) if field in entity.fields else part["comparison"]
+        part["title"] = getattr(comparison_title(folder, entity, part["comparison"]), language)
         part["level_title"] = getattr(level_title(folder, part["level"]), language)
     return told | {"sentences": sentences(found, language)}
 
