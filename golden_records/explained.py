@@ -70,11 +70,11 @@ SAID: dict[str, dict[Language, str]] = {
     "unsure": {"zh": "未定", "en": "unsure"},
     "join": {
         "zh": "第 {n} 步：{left} 与 {right}，权重 {weight}，规则 {by}（{a} 条并 {b} 条）",
-        "en": "step {n}: {left} and {right}, weight {weight}, rule {by} ({a} records and {b})",
+        "en": "step {n}: {left} and {right}, weight {weight}, rule {by} ({a} + {b} records)",
     },
     "join_decision": {
         "zh": "第 {n} 步：{left} 与 {right}，人工判定相同（{a} 条并 {b} 条）",
-        "en": "step {n}: {left} and {right}, by a steward's decision ({a} records and {b})",
+        "en": "step {n}: {left} and {right}, by a steward's decision ({a} + {b} records)",
     },
     "one_record": {"zh": "只有一条记录，未经合并", "en": "one record, which nothing joined"},
     "prior": {"zh": "先验", "en": "prior"},
