@@ -11,6 +11,7 @@ import vl_convert
 
 Rows = Sequence[Mapping[str, Any]]
 INK, MUTED, ACCENT, RULE = "#1f2d3d", "#6b7785", "#2b5f8a", "#dde3e9"
+AGAINST = "#a5483a"
 FONT = "Noto Sans CJK SC, Noto Sans SC, Source Han Sans SC, Microsoft YaHei, PingFang SC, sans-serif"
 _NAMED = re.compile(r"""(\bid="|url\(#|href="#)(?=[A-Za-z])""")
 
@@ -80,6 +81,25 @@ def bars(rows: Rows, mark: str) -> str:
         y=y, x="n:Q", text=alt.Text("n:Q", format=",")
     )
     return _svg(alt.layer(bar, text).properties(width=420, height=alt.Step(17)), mark)
+
+
+def waterfall(rows: Rows, mark: str, unit: str) -> str:
+    """What adds up to a weight, in order. Rows have name, low, high, right (the greater of the two), n, way.
+
+    `way` is for, against or sum; `unit` names the axis.
+    """
+    base = alt.Chart(alt.Data(values=list(rows)))
+    y = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=340, domain=False, ticks=False, grid=False))
+    color = alt.Color(
+        "way:N", legend=None, scale=alt.Scale(domain=["for", "against", "sum"], range=[ACCENT, AGAINST, MUTED])
+    )
+    bar = base.mark_bar(height=11, opacity=0.85).encode(
+        y=y, x=alt.X("low:Q", title=unit, axis=alt.Axis(grid=True)), x2="high:Q", color=color
+    )
+    text = base.mark_text(align="left", dx=5, color=INK, fontSize=10.5).encode(
+        y=y, x="right:Q", text=alt.Text("n:Q", format="+.2f")
+    )
+    return _svg(alt.layer(bar, text).properties(width=420, height=alt.Step(19)), mark)
 
 
 def _svg(chart: Any, mark: str) -> str:

@@ -40,7 +40,7 @@ def match_changes(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> tuple[l
     con.execute("create or replace temp table partner as from came")
     for rule in rules.entity.blocking:
         con.execute(f"insert into partner {partners_sql(rule)}")
-    with _population(con, rules, "partner", _matching_columns(rules.entity)):
+    with population(con, rules, "partner", _matching_columns(rules.entity)):
         kernel = Kernel(con, rules)
         compared = kernel.match()
         con.execute("create or replace temp table found as from candidate_pair")
@@ -80,7 +80,7 @@ def cluster_changes(
     _reach(con, rules.entity, named)
     con.execute(f"create or replace temp table together as from reached union ({_licensing_sql(rules.entity)})")
     aliases = {f"{name}__key" for name, rule in rules.entity.fields.items() if rule.alias_of}
-    with _population(con, rules, "together", {one.column for one in rules.entity.exclusive} | aliases):
+    with population(con, rules, "together", {one.column for one in rules.entity.exclusive} | aliases):
         con.execute(
             f"create table candidate_pair as from {quote(rules.name)}.candidate_pair where verdict = 'accept' "
             "and record_l in (from reached) and record_r in (from reached)"
@@ -155,15 +155,19 @@ def _aliases(entity: Entity) -> list[tuple[str, str]]:
 
 
 @contextmanager
-def _population(con: duckdb.DuckDBPyConnection, rules: EntityRules, table: str, columns: set[str]) -> Iterator[None]:
+def population(
+    con: duckdb.DuckDBPyConnection, rules: EntityRules, table: str, columns: set[str] | None = None
+) -> Iterator[None]:
     """Work on the records of a temporary table alone, in a schema with them, their values and the frequencies.
 
-    Of `standard` there are the named columns and those of every entity type.
+    Of `standard` there are the named columns (default: all) and those of every entity type.
     """
     home = quote(rules.name)
     held = [str(name) for (name, *_) in con.execute("describe standard").fetchall()]
+    columns = set(held) if columns is None else columns
     fields = [field for field in rules.entity.fields if any(name.split("__")[0] == field for name in columns)]
-    wanted = [name for name in held if name in columns | set(FIXED) - {"ordinal"}]
+    numbers = {"ordinal", *(f"{field}__{NTH}" for field in fields)}
+    wanted = [name for name in held if name in columns | set(FIXED) and name not in numbers]
     con.execute(f"drop schema if exists {SCHEMA} cascade")
     use_entity(con, SCHEMA)
     try:

@@ -6,6 +6,7 @@
 <rules>/<entity>/weights.json   trained m and u, Splink's own JSON
 <rules>/forms/<form>.toml       what a form asks, to be answered from golden records
 <rules>/watch/<name>.sql        clues to look for in a release
+<rules>/titles.toml             what people read for the levels of the rules' own comparisons
 <rules>/reference/<table>.csv   code lists that stand in for the shipped ones of the same name
 """
 
@@ -28,8 +29,8 @@ from rules.model import Case, Entity, EntityRules, Form, Rules, Sources
 
 SHIPPED = Path(__file__).resolve().parent
 _HASHED = {".toml", ".json", ".csv"}
-# No release is a function of a form, nor of what days are worked.
-_UNHASHED = {"build", "forms", "holidays.csv"}
+# No release is a function of a form, of what days are worked, or of what levels are called.
+_UNHASHED = {"build", "forms", "holidays.csv", "titles.toml"}
 _COPIED = {"entity.toml", "sources.toml", "cases.toml", "weights.json"}
 _Model = TypeVar("_Model", bound=BaseModel)
 
