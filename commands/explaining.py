@@ -12,7 +12,7 @@ from commands.printing import out, plain, print_json, print_table, say
 from commands.shared import HERE, AsJson, EntityName, Place, Unmask, entity_of, keep_reason, open_batch, record_of
 from golden_records import explained
 from golden_records.query import Release
-from linkage.cluster import SourceRecord
+from linkage.decided import SourceRecord
 from linkage.decisions import DecisionStore
 from linkage.explain import explain, history
 from linkage.workspace import use_entity, write_atomically

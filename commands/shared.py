@@ -15,7 +15,7 @@ import typer
 
 from commands.printing import err
 from linkage.audit_trail import AuditTrail
-from linkage.cluster import SourceRecord
+from linkage.decided import SourceRecord
 from linkage.decisions import DecisionStore
 from linkage.workspace import Workspace
 from rules.errors import InputError, NotFoundError, RefusedError

@@ -15,7 +15,7 @@ from commands.shared import HERE, AsJson, EntityName, Place, Reason, Steward, Un
 from golden_records import masking
 from golden_records.query import Release
 from linkage.audit_trail import AuditTrail
-from linkage.cluster import SourceRecord
+from linkage.decided import SourceRecord, contradictions
 from linkage.decisions import Decision, DecisionStore, Waiting
 from linkage.workspace import Workspace
 from rules.errors import NotFoundError
@@ -189,6 +189,8 @@ def _decide(
     )
     AuditTrail(ws.decisions).append("decide", {"decision_id": number, "kind": kind, "entity": entity})
     out.print(f"decision {number} is kept; it counts from the next 'shuyuan link' on.")
+    for one in contradictions(store.replay(entity)):
+        err.print(f"note: contradiction: {plain(str(one))}; 'shuyuan link' refuses until one of them is withdrawn")
     for source, key in _unknown(ws, entity, subjects):
         err.print(f"note: the current release has no record {source}/{key}; the decision rests until it is there")
 

@@ -19,7 +19,8 @@ import duckdb
 
 from linkage import touched
 from linkage.block import RulePairs
-from linkage.cluster import ClusterCounts, Decided, SourceRecord, cluster, slot_text
+from linkage.cluster import ClusterCounts, cluster, slot_text
+from linkage.decided import Decided, SourceRecord
 from linkage.frequencies import block_keys, block_source, block_text, hub_key
 from linkage.kernel.match import Kernel
 from linkage.splink_model import compared_columns, named_columns, sided_columns

@@ -10,30 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from linkage.decided import Decided, contradictions
 from linkage.kernel.columns import Reader
 from linkage.sql import number, run
-from linkage.union import Constraints, Floats, Ints, Pair, components, constrained_union
+from linkage.union import Constraints, Floats, Ints, Pair, constrained_union
 from rules.columns import quote
 from rules.errors import RefusedError
 from rules.model import Entity, EntityRules
-
-SourceRecord = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Decided:
-    """What a steward decided about two source records, each named by (source, source_key)."""
-
-    kind: Literal["same", "different"]
-    left: SourceRecord
-    right: SourceRecord
 
 
 @dataclass(frozen=True)
@@ -60,7 +49,7 @@ def cluster(con: duckdb.DuckDBPyConnection, rules: EntityRules, decided: Iterabl
         same=tuple(pair for pair, _ in same),
         different=tuple(pair for pair, _ in different),
     )
-    _refuse_contradictions(count, same, different)
+    _refuse_contradictions(one for _, one in (*same, *different))
     edges = _edges(con)
     found = constrained_union(count, edges, constraints)
     left, right, weight = (side[found.refused] for side in edges)
@@ -157,14 +146,8 @@ def _present(con: duckdb.DuckDBPyConnection, decided: Sequence[Decided]) -> tupl
     return same, different
 
 
-def _refuse_contradictions(count: int, same: Resolved, different: Resolved) -> None:
-    if not same or not different:
-        return
-    pairs = np.array([pair for pair, _ in same], dtype=np.int64)
-    label = components(count, pairs[:, 0].copy(), pairs[:, 1].copy())
-    clash = [one for (a, b), one in different if label[a] == label[b]]
-    if clash:
-        named = "; ".join(f"{'/'.join(one.left)} and {'/'.join(one.right)}" for one in clash[:5])
-        raise RefusedError(
-            f"{len(clash)} 'different' decisions contradict 'same' decisions: {named}. Withdraw one of each"
-        )
+def _refuse_contradictions(decided: Iterable[Decided]) -> None:
+    found = contradictions(decided)
+    if found:
+        told = "; ".join(str(one) for one in found[:5])
+        raise RefusedError(f"{len(found)} contradictions between decisions: {told}. Withdraw one of each")

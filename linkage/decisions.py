@@ -19,7 +19,7 @@ from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
-from linkage.cluster import Decided, SourceRecord
+from linkage.decided import Decided, SourceRecord
 from rules.errors import InputError, NotFoundError
 
 KINDS = ("same", "different", "unsure", "value", "split", "merge", "answer")
@@ -190,9 +190,9 @@ class DecisionStore:
                 pair = (min(left, right), max(left, right))
                 said.pop(pair, None)
                 if kind == "same":
-                    said[pair] = Decided("same", *pair)
+                    said[pair] = Decided("same", *pair, decision.decision_id)
                 elif kind == "different":
-                    said[pair] = Decided("different", *pair)
+                    said[pair] = Decided("different", *pair, decision.decision_id)
         return [said[pair] for pair in sorted(said)]
 
     def unsure(self, entity: str) -> set[tuple[SourceRecord, SourceRecord]]:

@@ -17,7 +17,7 @@ import duckdb
 
 from linkage import frequencies
 from linkage.changes import population
-from linkage.cluster import Decided, SourceRecord
+from linkage.decided import Decided, SourceRecord
 from linkage.frequencies import block_keys, block_source, block_text, hub_key, hub_name
 from linkage.kernel.weights import prior_weight
 from linkage.score import score

@@ -24,7 +24,8 @@ import duckdb
 from linkage import frequencies, ingest, touched
 from linkage.block import RulePairs, block
 from linkage.changes import cluster_changes, match_changes
-from linkage.cluster import ClusterCounts, SourceRecord, cluster
+from linkage.cluster import ClusterCounts, cluster
+from linkage.decided import SourceRecord
 from linkage.decisions import DecisionStore, Waiting
 from linkage.frequencies import path_of
 from linkage.kernel.match import Kernel

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from linkage.audit_trail import AuditTrail
-from linkage.cluster import Decided
+from linkage.decided import Decided
 from linkage.decisions import Decision, DecisionStore, Override, Waiting
 from rules.errors import InputError, NotFoundError
 

@@ -13,7 +13,8 @@ from splink import DuckDBAPI, Linker
 
 from linkage import frequencies
 from linkage.block import block
-from linkage.cluster import Decided, cluster
+from linkage.cluster import cluster
+from linkage.decided import Decided
 from linkage.progress import SILENT
 from linkage.score import score
 from linkage.splink_model import settings
