@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from linkage.decided import Decided, SourceRecord
-from rules.errors import InputError, NotFoundError
+from rules.errors import InputError, NotFoundError, RefusedError
 
 KINDS = ("same", "different", "unsure", "value", "split", "merge", "answer")
 ANSWERS = ("corrected", "upheld", "rejected")
@@ -105,9 +105,20 @@ class DecisionStore:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def add(self, decision: Decision) -> int:
-        """Append a decision; gives its id. Raises InputError where it does not make sense."""
-        return self.add_all([decision])[0]
+    def add(self, decision: Decision, seen: int | None = None) -> int:
+        """Append a decision; gives its id.
+
+        `seen` is the id of the last decision that the steward knew of: where somebody decided on the same records since,
+        theirs stands and this one is refused. None: the last word counts.
+
+        Raises:
+            InputError: the decision does not make sense.
+            RefusedError: somebody else was faster.
+        """
+        with self.writing() as db:
+            if seen is not None:
+                _refuse_overtaken(db, decision, seen)
+            return self.append(db, [decision])[0]
 
     def add_all(self, decisions: Sequence[Decision]) -> list[int]:
         """Append decisions, all or none."""
@@ -284,6 +295,22 @@ class DecisionStore:
             yield db
         finally:
             db.close()
+
+
+def _refuse_overtaken(db: sqlite3.Connection, decision: Decision, seen: int) -> None:
+    """RefusedError where a decision after `seen` is in force about the records of `decision`."""
+    since = db.execute(
+        "select decision_id, kind, steward, decided_at, subjects from decision "
+        "where entity = ? and decision_id > ? and withdrawn_at is null and kind <> 'answer' order by decision_id",
+        (decision.entity, seen),
+    ).fetchall()
+    for number, kind, steward, at, subjects in since:
+        if {(source, key) for source, key in json.loads(subjects)} == set(decision.subjects):
+            named = " and ".join("/".join(record) for record in decision.subjects)
+            raise RefusedError(
+                f"{named}: {steward} decided {kind!r} at {at} (decision {number}) while you looked at them; "
+                "look again, and withdraw that decision if you know better"
+            )
 
 
 def _text(couples: Mapping[str, tuple[Any, Any]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from linkage.audit_trail import AuditTrail
 from linkage.decided import Decided
 from linkage.decisions import Decision, DecisionStore, Override, Waiting
-from rules.errors import InputError, NotFoundError
+from rules.errors import InputError, NotFoundError, RefusedError
 
 A, B, C = ("civil", "1"), ("civil", "2"), ("aid", "9")
 
@@ -93,3 +94,33 @@ def test_a_touched_trail_is_found(tmp_path: Path) -> None:
     db.executescript("drop trigger audit_stays; update audit set actor = 'x' where seq = 3;")
     db.close()
     assert trail.verify() == 3
+
+
+def test_of_two_stewards_who_decide_at_once_one_is_told_of_the_other(store: DecisionStore) -> None:
+    seen = 0
+
+    def decide(steward: str) -> str:
+        try:
+            store.add(Decision("same", "shop", (A, B), "seen", steward), seen)
+        except RefusedError as error:
+            return str(error)
+        return "kept"
+
+    with ThreadPoolExecutor(2) as pool:
+        said = sorted(pool.map(decide, ("eve", "adam")), key=len)
+    assert said[0] == "kept"
+    (made,) = store.entries("shop")
+    assert made.steward in said[1] and "decision 1" in said[1] and "civil/1" in said[1]
+    assert store.add(Decision("different", "shop", (A, B), "on second thoughts", "eve"), 1) == 2
+    assert store.add(Decision("same", "shop", (A, C), "another pair", "adam"), seen) == 3
+
+
+def test_fifty_writers_at_once_lose_nothing(store: DecisionStore) -> None:
+    def decide(i: int) -> int:
+        mine = DecisionStore(store.path)
+        return mine.add(Decision("same", "shop", (("s", f"{i}"), ("s", f"{i + 100}")), "seen", f"steward {i}"), 0)
+
+    with ThreadPoolExecutor(50) as pool:
+        numbers = list(pool.map(decide, range(50)))
+    assert sorted(numbers) == list(range(1, 51))
+    assert {made.subjects[0][1] for made in store.entries("shop")} == {f"{i}" for i in range(50)}
