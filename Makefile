@@ -1,5 +1,6 @@
 # make demo   a made-up population, from files to a published release     make test   the whole suite
-# make check  style, types, layers                                        make bench  speed, memory, accuracy
+# make check  style, types, layers                                        make bench  speed and memory, minutes
+#                                                                         make bench-full  all, with larger rungs
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +8,7 @@ DEMO ?= build/demo
 PANEL ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench bench-full clean
 
 $(VENV)/.installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -29,9 +30,19 @@ check: $(VENV)/.installed
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.installed
-	$(BIN)/python -m benchmarks.ladder
+	$(BIN)/python -m benchmarks.ladder --size 1000000
+	$(BIN)/python -m benchmarks.versus_splink --records 1000000 --save
+	$(BIN)/python -m benchmarks.blocking --size 50000 --size 100000
+	$(BIN)/python -m benchmarks.peers --records 100000 --rounds 1
+	$(BIN)/python -m benchmarks.charts
+
+bench-full: bench
+	$(BIN)/python -m benchmarks.ladder --size 1000000 --size 2000000 --size 5000000
+	$(BIN)/python -m benchmarks.peers --records 200000
+	$(BIN)/python -m benchmarks.incremental
 	$(BIN)/python -m benchmarks.accuracy
-	$(if $(PANEL),$(BIN)/python -m benchmarks.divisions_panel --panel $(PANEL),@echo "the national panel: make bench PANEL=FILE.parquet")
+	$(if $(PANEL),$(BIN)/python -m benchmarks.divisions_panel --panel $(PANEL),@echo "the national panel: make bench-full PANEL=FILE.parquet")
+	$(BIN)/python -m benchmarks.charts
 
 clean:
 	rm -rf $(VENV) build

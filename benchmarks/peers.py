@@ -70,7 +70,12 @@ def main() -> None:
     chosen = parser.parse_args()
     if chosen.as_side:
         started = time.process_time()
-        said = SIDES[chosen.as_side](chosen.folder, chosen)
+        try:
+            said = SIDES[chosen.as_side](chosen.folder, chosen)
+        except Exception as error:
+            # The last line of what is printed is the reason that the run tells of.
+            print(f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+            raise
         print(json.dumps({"own_cpu_s": round(time.process_time() - started, 2), **said}))
         return
     if chosen.folder:
@@ -108,7 +113,7 @@ def measure(work: Path, records: int, seed: int, rounds: int, wanted: list[str])
             try:
                 step = _run(work, side, seed, count["candidate_pairs"])
             except RuntimeError as error:
-                sides[side] = {"absent": f"failed: {str(error).splitlines()[0][-200:]}"}
+                sides[side] = {"absent": f"failed: {str(error).splitlines()[-1]}"}
                 continue
             taken[side].append((step, {**json.loads(step.stdout.splitlines()[-1]), **_judged(work, side)}))
     for side, runs in taken.items():
