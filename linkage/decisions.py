@@ -108,8 +108,8 @@ class DecisionStore:
     def add(self, decision: Decision, seen: int | None = None) -> int:
         """Append a decision; gives its id.
 
-        `seen` is the id of the last decision that the steward knew of: where somebody decided on the same records since,
-        theirs stands and this one is refused. None: the last word counts.
+        `seen` is the id of the last decision that the steward knew of: where somebody decided on the same records
+        since, theirs stands and this one is refused. None: the last word counts.
 
         Raises:
             InputError: the decision does not make sense.
