@@ -20,7 +20,7 @@ from typing import Literal
 
 import duckdb
 
-from linkage import frequencies, ingest
+from linkage import frequencies, ingest, touched
 from linkage.block import RulePairs, block
 from linkage.cluster import ClusterCounts, SourceRecord, cluster
 from linkage.decisions import DecisionStore, Waiting
@@ -206,6 +206,7 @@ def _link_one(
             yield advance
         seconds[name] = round(time.perf_counter() - began, 2)
 
+    touched.forget(con)
     with step("standardize"):
         prepare(con, rules, one, as_of)
         frequencies.load(con, one)
