@@ -27,10 +27,11 @@ import duckdb
 
 from benchmarks.steps import RESULTS, environment, save
 from demo.population import PEOPLE_PER_RECORD, generate
+from golden_records.deliveries import hear
 from golden_records.identity import Issuer, identify
 from golden_records.ids import create_macros
 from golden_records.plan import open_previous
-from golden_records.release import TABLES
+from golden_records.release import select_sql
 from golden_records.survivorship import survive
 from golden_records.verification import verify
 from linkage.ingest import load_file
@@ -62,10 +63,12 @@ def measure(folder: Path, golden: int, seed: int, judged: bool) -> Document:
         standardize(con, whole, ws.rules_folder, DAYS[0])
         rules = whole.model_copy(update={"entity": whole.entity.model_copy(update={"fields": kept})})
         _put_together(con, made.truth[ENTITY])
+        hear(con, rules, DAYS[0])
         seconds = {"survive": _timed(survive, con, rules, DAYS[0], 1)}
         found: Document = {}
         for day in DAYS:
             con.execute("alter table provenance drop column if exists state")
+            hear(con, rules, day)
             seconds[f"verify as of {day}"] = _timed(verify, con, rules, day)
             states = con.execute("select state, count(*) from provenance where state is not null group by 1 order by 1")
             found[str(day)] = {"states": dict(states.fetchall()), **(_judge(con, rules, files, day) if judged else {})}
@@ -117,9 +120,9 @@ def _bytes(con: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, float]:
         con.execute(f"copy ({select}) to '{path}' (format parquet, compression zstd, row_group_size 30720)")
         return path.stat().st_size
 
-    plain = TABLES["provenance"].replace("(g, record_id)", "(g, record_id, state)")
-    before, after = written("plain", plain), written("provenance", TABLES["provenance"])
-    sizes = {"dispute": written("dispute", TABLES["dispute"]), "state": after - before, "provenance": after}
+    plain = select_sql("provenance").replace("(g, record_id)", "(g, record_id, state)")
+    before, after = written("plain", plain), written("provenance", select_sql("provenance"))
+    sizes = {"dispute": written("dispute", select_sql("dispute")), "state": after - before, "provenance": after}
     return {name: round(size / 1e6, 2) for name, size in sizes.items()}
 
 

@@ -137,10 +137,14 @@ def link(
 
 
 @app.command("plan")
-def plan_command(workspace: Place = HERE, as_json: AsJson = False) -> None:
+def plan_command(
+    workspace: Place = HERE,
+    full: Annotated[bool, typer.Option("--full", help="Work out everything anew, not only what changed.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Work out what the next release would change."""
     with open_batch(workspace, "plan") as batch:
-        found = plan(batch.con, batch.ws, batch.rules, batch.decisions, Bars())
+        found = plan(batch.con, batch.ws, batch.rules, batch.decisions, Bars(), full)
     if as_json:
         return print_json(found.as_dict())
     _show_plan(found)
@@ -151,6 +155,7 @@ def publish(
     workspace: Place = HERE,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     force: Annotated[str | None, typer.Option(metavar="REASON", help="Publish although a limit is exceeded.")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Write and audit whole tables, not only what changed.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Audit and publish what was planned, as the next release."""
@@ -162,7 +167,7 @@ def publish(
                 raise RefusedError("publish asks before it publishes; say --yes where nobody can answer")
             if not agreed(f"Publish release {found.release}?"):
                 raise RefusedError("you said no; nothing was published")
-        number = releases.publish(batch.con, batch.ws, batch.rules, batch.decisions, found, Bars(), force)
+        number = releases.publish(batch.con, batch.ws, batch.rules, batch.decisions, found, Bars(), force, full)
     say(
         as_json,
         {"release": number, "path": str(workspace / "releases" / str(number))},

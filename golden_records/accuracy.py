@@ -15,6 +15,7 @@ import duckdb
 
 from golden_records.preferences import golden_fields
 from golden_records.query import Release
+from golden_records.segments import table_sql
 from linkage.evaluate import TRUE, Document, Truth, compare, read_truth
 from linkage.sql import execute, number, rows
 from linkage.values import load_references, trimmed
@@ -40,10 +41,9 @@ def evaluate(
         raise NotFoundError(f"release {release.manifest.release} has no entity type {rules.name!r}")
     use_entity(con, rules.name)
     truth = read_truth(con, truth_file)
-    crosswalk = literal(str(folder / "crosswalk.parquet"))
     con.execute(
         "create or replace temp table placed as select source, source_key, golden_id as grp "
-        f"from read_parquet({crosswalk}) where until is null"
+        f"from {table_sql(folder, 'crosswalk')} where until is null"
     )
     found = compare(con, truth)
     published = [name for name in golden_fields(rules.entity) if name in truth.fields]
@@ -67,7 +67,7 @@ def _values(
     release: Release,
 ) -> Document:
     """Golden records with only true values, in all, by field and by kind of error of their members."""
-    provenance = literal(str(folder / "provenance.parquet"))
+    provenance = table_sql(folder, "provenance")
     error = "coalesce(t.error, '')" if truth.errors else "''"
     con.execute(
         "create or replace temp table owner as select grp, mode(truth order by truth) as truth, "
@@ -105,7 +105,7 @@ def _values(
               group by p.grp
             ), chosen as (
               select v.golden_id as grp, {key} as key
-              from read_parquet({provenance}) as v
+              from {provenance} as v
               join standard as s on s.source = v.source and s.source_key = v.source_key
               where v.field = {literal(field)} and v.valid_to is null
             )

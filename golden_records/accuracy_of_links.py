@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 
 from golden_records.query import Release
+from golden_records.segments import table_sql
 from rules.kinds.base import literal
 
 Document = dict[str, Any]
@@ -32,27 +33,29 @@ def judge(
     con.execute("create table published (type varchar, from_truth varchar, to_truth varchar)")
     con.execute("create table held (entity varchar, truth varchar, state varchar)")
     entities = [name for name in release.manifest.entities if name in truth]
+    crosswalk, relation, golden = (
+        {name: table_sql(release.folder / name, table) for name in entities}
+        for table in ("crosswalk", "relation", "golden")
+    )
     for name in entities:
         con.execute(
             f"insert into owner select {literal(name)}, golden_id, mode(t.truth order by t.truth) "
             "from read_csv($truth, all_varchar = true, header = true, delim = ',', quote = '\"') as t "
-            "join read_parquet($crosswalk) as x on x.source = t.source and x.source_key = t.source_key "
+            f"join {crosswalk[name]} as x on x.source = t.source and x.source_key = t.source_key "
             "where x.until is null group by golden_id",
-            {"truth": str(truth[name]), "crosswalk": str(release.folder / name / "crosswalk.parquet")},
+            {"truth": str(truth[name])},
         )
     for name in entities:
         con.execute(
             "insert into published select distinct r.type, a.entity || '/' || a.truth, "
             "coalesce(b.entity || '/' || b.truth, '/' || r.to_name) "
-            "from read_parquet($relation) as r join owner as a on a.golden_id = r.from_id "
+            f"from {relation[name]} as r join owner as a on a.golden_id = r.from_id "
             "left join owner as b on b.golden_id = r.to_id "
             "where r.until is null and (r.to_id is null or b.golden_id is not null)",
-            {"relation": str(release.folder / name / "relation.parquet")},
         )
         con.execute(
-            f"insert into held select {literal(name)}, o.truth, g.lifecycle from read_parquet($golden) as g "
+            f"insert into held select {literal(name)}, o.truth, g.lifecycle from {golden[name]} as g "
             "join owner as o using (golden_id)",
-            {"golden": str(release.folder / name / "golden.parquet")},
         )
     con.execute(
         "create table expected as select distinct type, from_entity || '/' || from_truth as from_truth, "

@@ -18,6 +18,7 @@ import duckdb
 
 from golden_records.preferences import golden_fields
 from golden_records.query import Release
+from golden_records.segments import has_table, table_sql
 from golden_records.sql import run
 from golden_records.survivorship import place_sql
 from rules.columns import quote
@@ -77,15 +78,15 @@ def report(release: Release, rules: Rules) -> Document:
 
 
 def _entity(release: Release, name: str, rules: EntityRules | None) -> Document:
-    path = release.folder / name / "census.parquet"
-    if not path.exists():
+    folder = release.folder / name
+    if not has_table(folder, "census"):
         raise NotFoundError(
             f"release {release.manifest.release} has no census; it was made by an earlier version: "
             "run 'shuyuan plan' and 'shuyuan publish'"
         )
     with duckdb.connect() as con:
         told = con.execute(
-            "select item, region, state, field, n from read_parquet(?) order by all", [str(path)]
+            f"select item, region, state, field, n from {table_sql(folder, 'census')} order by all"
         ).fetchall()
     total = {item: sum(row[4] for row in told if row[0] == item) for item in ITEMS}
     fields = {row[3]: row[4] for row in told if row[0] == "without_identifier" and row[3]}

@@ -9,6 +9,7 @@ from typing import Literal
 import duckdb
 
 from golden_records.query import Release
+from golden_records.segments import has_table, table_sql
 from linkage.audit_trail import AuditTrail
 from rules.columns import quote
 from rules.errors import NotFoundError, RefusedError
@@ -35,20 +36,20 @@ def export(
         raise RefusedError("an export needs a purpose; say it with --purpose")
     if target.exists():
         raise RefusedError(f"{target} exists; choose another name")
-    path = release.folder / entity / "golden.parquet"
-    if not path.exists():
+    folder = release.folder / entity
+    if not has_table(folder, "golden"):
         raise NotFoundError(f"release {release.manifest.release} has no entity type {entity!r}")
-    con = duckdb.connect()
-    known = [row[0] for row in con.execute("describe select * from read_parquet(?)", [str(path)]).fetchall()]
+    con, golden = duckdb.connect(), table_sql(folder, "golden")
+    known = [row[0] for row in con.execute(f"describe select * from {golden}").fetchall()]
     unknown = [name for name in fields if name not in known]
     if unknown:
         raise NotFoundError(f"{entity} has no field {unknown[0]!r}; known are {', '.join(known)}")
     columns = ", ".join(quote(name) for name in ([*FIXED, *fields] if fields else known))
-    source, where = (str(p).replace("'", "''") for p in (path, target))
+    where = str(target).replace("'", "''")
     how = "format parquet, compression zstd" if form == "parquet" else "format csv, header"
-    con.execute(f"copy (select {columns} from read_parquet('{source}') order by golden_id) to '{where}' ({how})")
+    con.execute(f"copy (select {columns} from {golden} order by golden_id) to '{where}' ({how})")
     target.chmod(0o600)
-    rows = int(con.execute("select count(*) from read_parquet(?)", [str(path)]).fetchall()[0][0])
+    rows = int(con.execute(f"select count(*) from {golden}").fetchall()[0][0])
     con.close()
     detail = {"entity": entity, "release": release.manifest.release, "purpose": purpose, "rows": rows}
     trail.append("export", detail | {"file": target.name, "fields": list(fields) or known})

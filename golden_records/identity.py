@@ -34,13 +34,17 @@ order by held desc, since_release, golden_id, arrived, head
 
 @dataclass(frozen=True)
 class Issuer:
-    """Who mints: the entity's prefix, the node, the last serial used, the release and its day."""
+    """Who mints: the entity's prefix, the node, the last serial used, the release and its day.
+
+    `numbered` is the greatest number that a golden record has in the work database beside those at hand.
+    """
 
     prefix: str
     node: str
     counter: int
     release: int
     as_of: date
+    numbered: int = 0
 
 
 def identify(con: duckdb.DuckDBPyConnection, issuer: Issuer) -> int:
@@ -59,6 +63,7 @@ def identify(con: duckdb.DuckDBPyConnection, issuer: Issuer) -> int:
         counter=issuer.counter,
         as_of=issuer.as_of,
         release=issuer.release,
+        numbered=issuer.numbered,
     )
     created = con.execute("select count(*) from golden_number where origin = 'created'").fetchall()
     return issuer.counter + int(created[0][0])

@@ -17,12 +17,16 @@ ILLEGAL = "illegal_transition"
 
 
 def live(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
-    """Build `state` and write the last one into `golden`, where the entity type has a life cycle."""
+    """Build `state` and write the last one into `golden`, where the entity type has a life cycle.
+
+    `lived` says of which golden records that changed the life cycle.
+    """
     con.execute(
         "create or replace table state (golden_id varchar, state varchar, since date, until date, event varchar, "
         "source varchar, source_key varchar)"
     )
     con.execute("delete from finding where rule = $rule", {"rule": ILLEGAL})
+    con.execute("create or replace temp table lived (golden_id varchar, before varchar, lifecycle varchar)")
     cycle = rules.entity.lifecycle
     if cycle is None:
         return
@@ -63,11 +67,13 @@ def live(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
     )
     # A list that no longer has an entity says that it ended; an event that led somewhere says more.
     con.execute(
-        "update golden set lifecycle = g.state from (select g.golden_id, case when p.state <> $initial then p.state "
-        "when g.lifecycle = 'active' then $initial else g.lifecycle end as state from golden as g "
-        "left join present as p using (golden_id)) as g where g.golden_id = golden.golden_id",
+        "insert into lived select golden_id, g.lifecycle as before, case when p.state <> $initial "
+        "then p.state when g.valid_to is null then $initial else 'ended' end as lifecycle "
+        "from golden as g left join present as p using (golden_id)",
         {"initial": cycle.initial},
     )
+    con.execute("delete from lived where lifecycle = before")
+    con.execute("update golden set lifecycle = l.lifecycle from lived as l where l.golden_id = golden.golden_id")
 
 
 def told_sql(rule: EventRule, position: int) -> str:

@@ -7,6 +7,7 @@ A look-up by source key or identifier takes microseconds here and a scan of a Pa
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,41 +22,70 @@ KEYS = """
 select $entity, source, source_key,
        coalesce(max(golden_id) filter (where until is null), arg_max(golden_id, since_release)) as golden_id
 from crosswalk
+where {only}
 group by source, source_key
 order by source, source_key
 """
-GOLDEN = "select golden_id, $entity, lifecycle from golden order by golden_id"
-REDIRECT = "select golden_id, $entity, kind, successors from redirect order by golden_id"
+GOLDEN = "select golden_id, $entity, lifecycle from golden where {only} order by golden_id"
+REDIRECT = "select golden_id, $entity, kind, successors from redirect where {only} order by golden_id"
+IDENTIFIER = "select $entity, field, value, golden_id from {table} where {only} order by field, value, golden_id"
+EVERY = "true"
+REPLACED = "golden_id in (select golden_id from replaced)"
 
 
-def create_lookup(path: Path) -> sqlite3.Connection:
-    """A new, empty lookup file; it is written once, so nothing is spent on transactions."""
+def index_identifiers(con: duckdb.DuckDBPyConnection, entity: Entity) -> None:
+    """Make `identifier`: every clean value and key that a member has in an identifier field, by golden record."""
+    con.execute("create or replace table identifier (field varchar, value varchar, golden_id varchar)")
+    for name in sorted(name for name, field in entity.fields.items() if field.identifier):
+        con.execute(f"insert into identifier {identifier_sql(name)}", {"field": name})
+
+
+def create_lookup(path: Path, earlier: Path | None = None) -> sqlite3.Connection:
+    """A new lookup file, empty or a copy of an earlier one; nothing is spent on transactions."""
+    if earlier is not None:
+        shutil.copyfile(earlier, path)
     lookup = sqlite3.connect(path, isolation_level=None)
     for statement in statements("lookup"):
-        lookup.execute(statement)
+        if earlier is None or statement.startswith("pragma"):
+            lookup.execute(statement)
     return lookup
 
 
-def add_keys(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, entity: str) -> None:
+def add_keys(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, entity: str, only: str = EVERY) -> None:
     """Index the source keys (withdrawn ones, too), golden ids and redirects of the current schema."""
     named = {"entity": entity}
-    _copy(lookup, "source_key", _rows(con, KEYS, named), 4)
-    _copy(lookup, "golden", _rows(con, GOLDEN, named), 3)
-    redirects = ((*row[:3], json.dumps(row[3])) for row in _rows(con, REDIRECT, named))
+    keys = only
+    if only != EVERY:
+        keys = f"(source, source_key) in (select (source, source_key) from crosswalk where {only})"
+    _copy(lookup, "source_key", _rows(con, KEYS.format(only=keys), named), 4)
+    _copy(lookup, "golden", _rows(con, GOLDEN.format(only=only), named), 3)
+    redirects = ((*row[:3], json.dumps(row[3])) for row in _rows(con, REDIRECT.format(only=only), named))
     _copy(lookup, "redirect", redirects, 4)
 
 
-def add_identifiers(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, entity: Entity) -> None:
-    """Index every clean value and key that a member has in an identifier field."""
-    for name in sorted(name for name, field in entity.fields.items() if field.identifier):
-        found = _rows(con, identifier_sql(name), {"entity": entity.entity, "field": name})
-        _copy(lookup, "identifier", found, 4)
+def add_identifiers(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, entity: str, only: str = EVERY) -> None:
+    """Index the identifiers of the current schema."""
+    rows = _rows(con, IDENTIFIER.format(table="identifier", only=only), {"entity": entity})
+    _copy(lookup, "identifier", rows, 4)
+
+
+def renew(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, entity: str) -> None:
+    """Bring the index of the release before up to date: the ids in `replaced`, and the keys that they have or had."""
+    ids = con.execute("select golden_id from replaced").fetchall()
+    gone = list(_rows(con, IDENTIFIER.format(table="identifier_before", only=EVERY), {"entity": entity}))
+    lookup.execute("begin")
+    for table in ("golden", "redirect"):
+        lookup.executemany(f"delete from {table} where golden_id = ?", ids)
+    lookup.executemany("delete from identifier where entity = ? and field = ? and value = ? and golden_id = ?", gone)
+    lookup.execute("commit")
+    add_keys(lookup, con, entity, REPLACED)
+    add_identifiers(lookup, con, entity, REPLACED)
 
 
 def identifier_sql(name: str) -> str:
-    """SQL: entity, field, value, golden_id of one identifier field, in the order of the index."""
+    """SQL: field, value, golden_id of one identifier field."""
     return f"""
-select $entity, $field, v.value, n.golden_id
+select $field, v.value, n.golden_id
 from (
     select "{name}" as value, ordinal from standard where "{name}" is not null
     union
@@ -64,7 +94,6 @@ from (
 join member m using (ordinal)
 join golden_number n using (g)
 group by v.value, n.golden_id
-order by v.value, n.golden_id
 """
 
 
@@ -85,5 +114,5 @@ def _rows(con: duckdb.DuckDBPyConnection, sql: str, values: dict[str, str]) -> I
 
 def _copy(lookup: sqlite3.Connection, table: str, rows: Iterator[tuple[object, ...]], width: int) -> None:
     lookup.execute("begin")
-    lookup.executemany(f"insert into {table} values ({', '.join('?' * width)})", rows)
+    lookup.executemany(f"insert or replace into {table} values ({', '.join('?' * width)})", rows)
     lookup.execute("commit")

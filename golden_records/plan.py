@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
 import duckdb
 
+from golden_records.affected import choose, clear, gather, put_back, remember_days, take_decided, tell, within
 from golden_records.census import take_census
 from golden_records.changes import tell_changes
+from golden_records.deliveries import hear
 from golden_records.golden_checks import check_golden
 from golden_records.identity import Issuer, identify
 from golden_records.ids import create_macros
-from golden_records.lifecycle import live
+from golden_records.lifecycle import ILLEGAL, live
+from golden_records.lookup import index_identifiers
 from golden_records.manifest import (
     EntityState,
     Manifest,
@@ -28,15 +33,19 @@ from golden_records.manifest import (
     releases_of,
     software_version,
 )
+from golden_records.preferences import ranked
 from golden_records.quality import measure
-from golden_records.relations import relate
+from golden_records.relations import CIRCLE, LATE_UNKNOWN, relate, relate_again
+from golden_records.segments import table_sql
 from golden_records.sql import run
 from golden_records.strength import strengthen
 from golden_records.survivorship import survive
 from golden_records.verification import verify
+from linkage import touched
 from linkage.decisions import DecisionStore
 from linkage.link import fingerprint, linked
 from linkage.progress import SILENT, Reporter
+from linkage.sql import number
 from linkage.workspace import Workspace, use_entity
 from rules.errors import NotFoundError, RefusedError
 from rules.model import EntityRules, Rules
@@ -61,7 +70,10 @@ class EntityPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """The release that would be made. `exceeded` says which limits it breaks, in sentences."""
+    """The release that would be made. `exceeded` says which limits it breaks, in sentences.
+
+    `whole` is false where only what changed since the release before was worked out.
+    """
 
     release: int
     previous: int | None
@@ -71,6 +83,7 @@ class Plan:
     next_seq: int
     entities: dict[str, EntityPlan]
     exceeded: tuple[str, ...] = ()
+    whole: bool = True
 
     def as_dict(self) -> dict[str, object]:
         """The plan for machines."""
@@ -83,18 +96,24 @@ def plan(
     rules: Rules,
     decisions: DecisionStore,
     reporter: Reporter = SILENT,
+    full: bool = False,
 ) -> Plan:
     """Work out the next release, as of the day of linking, and keep it in the work database.
+
+    What did not change since the current release is not worked out anew, unless `full` asks for it; the result is the
+    same.
 
     Raises:
         NotFoundError: nothing has been linked.
         RefusedError: what was linked is not what is there now.
     """
-    con.execute("drop table if exists main.plan")
     entity_types, as_of = linked(con, rules, decisions)
     inputs = inputs_hash(con, ws, rules, decisions, as_of)
     before = current_release(ws.releases)
     manifest = read_manifest(ws.releases / str(before)) if before is not None else None
+    whole = full or not _continues(con, ws, rules, entity_types, as_of, manifest)
+    # From here on the golden tables are of no release, until the plan is kept again.
+    con.execute("drop table if exists main.plan")
     release = next_release(ws)
     seq = first_seq = manifest.next_seq if manifest else 1
     entities: dict[str, EntityPlan] = {}
@@ -103,21 +122,46 @@ def plan(
     create_macros(con)
     for one in entity_types:
         known = _open(con, ws, one.name, manifest)
-        with reporter.step(f"{one.name}: ids"):
-            issuer = Issuer(one.entity.prefix, ws.node, known.serial if known else 0, release, as_of)
-            serials[one.name] = identify(con, issuer)
-        with reporter.step(f"{one.name}: values", con=con):
-            _take_values(con, decisions, one.name)
-            survive(con, one, as_of, release)
-            strengthen(con, decisions, one.name)
-        with reporter.step(f"{one.name}: verification", con=con):
-            verify(con, one, as_of)
+        _forget_findings(con, one)
+        if not whole:
+            remember_days(con)
+        hear(con, one, as_of)
+        take_decided(con, decisions, one.name)
+        _take_values(con, decisions, one.name)
+        numbered = 0
+        if not whole:
+            with reporter.step(f"{one.name}: what changed", con=con):
+                numbered = number(con, "select max(g) from golden_number")
+                choose(con, one.name)
+        with nullcontext() if whole else within(con, one.name):
+            with reporter.step(f"{one.name}: ids"):
+                counter = known.serial if known else 0
+                serials[one.name] = identify(con, Issuer(one.entity.prefix, ws.node, counter, release, as_of, numbered))
+            with reporter.step(f"{one.name}: values", con=con):
+                survive(con, one, as_of, release)
+                strengthen(con, decisions, one.name)
+            with reporter.step(f"{one.name}: verification", con=con):
+                verify(con, one, as_of)
+            index_identifiers(con, one.entity)
+        if not whole:
+            put_back(con, one.name)
+        con.execute("create or replace table decided as from decided_now")
+    others = {other.name: other for other in entity_types}
+    if not whole:
+        gather(con, others)
     for one in entity_types:
         known = _open(con, ws, one.name, manifest)
         with reporter.step(f"{one.name}: relations and changes"):
-            relate(con, one, {other.name: other for other in entity_types}, as_of)
-            live(con, one)
-            events = tell_changes(con, release, seq, as_of)
+            if whole:
+                relate(con, one, others, as_of)
+                live(con, one)
+                con.execute("drop table if exists replaced")
+                events = tell_changes(con, release, seq, as_of)
+            else:
+                relate_again(con, one, others, as_of)
+                con.execute("create or replace temp table held_state as from state")
+                live(con, one)
+                events = tell(con, one.name, release, seq, as_of, known.golden if known else 0)
         counts = con.execute(
             "select (select count(*) from golden), (select count(*) from member), (select count(*) from change)"
         ).fetchall()[0]
@@ -132,8 +176,10 @@ def plan(
     for one in entity_types:
         use_entity(con, one.name)
         with reporter.step(f"{one.name}: quality", con=con):
-            measure(con, one, as_of)
+            measure(con, one, as_of, whole)
             take_census(con, one, len(decisions.queue(one.name)))
+        touched.settle(con)
+        clear(con, one.name)
     found = Plan(
         release,
         before,
@@ -143,10 +189,45 @@ def plan(
         seq,
         entities,
         tuple(exceeded),
+        whole,
     )
     con.execute("create or replace table main.plan (document varchar)")
     con.execute("insert into main.plan values (?)", [json.dumps(found.as_dict())])
     return found
+
+
+def _continues(
+    con: duckdb.DuckDBPyConnection,
+    ws: Workspace,
+    rules: Rules,
+    entity_types: Sequence[EntityRules],
+    as_of: date,
+    manifest: Manifest | None,
+) -> bool:
+    """Whether the work database holds what the current release says, and it is known what changed since."""
+    try:
+        held = read_plan(con)
+    except NotFoundError:
+        return False
+    if manifest is None or manifest.rollback_of is not None:
+        return False
+    if (held.release, held.inputs) != (manifest.release, manifest.inputs):
+        return False
+    if (manifest.rules, manifest.software, manifest.node) != (rules.sha256, software_version(), ws.node):
+        return False
+    if {one.name for one in entity_types} != set(held.entities):
+        return False
+    for one in entity_types:
+        use_entity(con, one.name)
+        if not touched.known(con) or ranked(one, as_of) != ranked(one, held.as_of):
+            return False
+    return True
+
+
+def _forget_findings(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
+    """Delete what an earlier plan found, or it would speak of the values of this one."""
+    own = [CIRCLE, LATE_UNKNOWN, ILLEGAL, *(check.rule for check in rules.entity.golden_checks)]
+    con.execute("delete from finding where list_contains($own, rule)", {"own": own})
 
 
 def read_plan(con: duckdb.DuckDBPyConnection) -> Plan:
@@ -197,8 +278,7 @@ def open_previous(con: duckdb.DuckDBPyConnection, folder: Path | None) -> None:
     run(con, "previous")
     if folder is not None:
         for name in PREVIOUS:
-            path = str(folder / f"{name}.parquet").replace("'", "''")
-            con.execute(f"create or replace temp view previous_{name} as select * from read_parquet('{path}')")
+            con.execute(f"create or replace temp view previous_{name} as from {table_sql(folder, name)}")
 
 
 def _take_values(con: duckdb.DuckDBPyConnection, decisions: DecisionStore, entity: str) -> None:
@@ -206,8 +286,8 @@ def _take_values(con: duckdb.DuckDBPyConnection, decisions: DecisionStore, entit
         "create or replace temp table value_decision "
         "(source varchar, source_key varchar, field varchar, number integer)"
     )
-    for number, said in enumerate(decisions.values(entity)):
-        con.execute("insert into value_decision values (?, ?, ?, ?)", [*said.subject, said.field, number])
+    for position, said in enumerate(decisions.values(entity)):
+        con.execute("insert into value_decision values (?, ?, ?, ?)", [*said.subject, said.field, position])
 
 
 def _exceeded(rules: EntityRules, events: dict[str, int], before: int) -> list[str]:

@@ -96,6 +96,17 @@ def lead(sources: Sources, fields: Sequence[str], as_of: date, region: str | Non
     return row.order[0] if row is not None else None
 
 
+def ranked(rules: EntityRules, as_of: date) -> list[Authority | None]:
+    """The rows of the authority matrix that count at `as_of`, choice by choice and field by field, in every region."""
+    fields = golden_fields(rules.entity)
+    asked = [*(choice.fields for choice in choices(rules.entity)), *((name,) for name in fields)]
+    return [
+        in_force(rules.sources, some, as_of, region)
+        for some in asked
+        for region in (None, *regions_in_force(rules.sources, some, as_of))
+    ]
+
+
 def regional(sources: Sources) -> bool:
     """Whether some row of the authority matrix is for some regions only."""
     return any(row.regions for row in sources.authority)

@@ -1,6 +1,7 @@
 """Counts what the six indicators of GB/T 36344-2018 are made of, so that a release can answer for its quality.
 
-Reads: current_record, standard, member, finding, batch. Writes: quality (and, for the day, heard and place).
+Reads: current_record, standard, member, finding, batch. Writes: filled, quality (and, for the day, heard
+and place).
 
 Every row is a numerator (`hits`) and a denominator (`n`) of one measure, for one source, region, field and rule.
 Rows of a measure add up, so a share of any part of them is sum(hits) / sum(n); what measures there are and which
@@ -17,10 +18,11 @@ from datetime import date
 import duckdb
 
 from golden_records.agreement import same_sql
+from golden_records.deliveries import heard_sql
 from golden_records.preferences import lead, regions_in_force, voices
 from golden_records.sql import run
 from golden_records.survivorship import place_sql
-from golden_records.verification import MOST_IN_BIGINT, heard_sql
+from golden_records.verification import MOST_IN_BIGINT
 from linkage.values import BLANKS, CODE, trimmed
 from rules.columns import quote
 from rules.kinds import KINDS
@@ -30,8 +32,12 @@ from rules.model import EntityRules, Source
 DOUBT = "severity in ('warn', 'error')"
 
 
-def measure(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date) -> None:
-    """Build `quality` of the entity type in the current schema, as seen on `as_of`."""
+def measure(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date, whole: bool = True) -> None:
+    """Build `quality` of the entity type in the current schema, as seen on `as_of`.
+
+    What is given in a version of a record never changes, so where not the `whole` is asked for, only new ones are read.
+    """
+    _fill(con, rules, whole)
     con.execute(f"create or replace temp table system as {system_sql(rules)}")
     con.execute(heard_sql(con, rules), {"as_of": as_of})
     con.execute(place_sql(rules.entity.region or "null"))
@@ -45,6 +51,26 @@ def measure(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date) -> 
     for sql in agreement_sqls(rules):
         con.execute(f"insert into quality {sql}")
     con.execute("drop table judged; drop table voiced")
+
+
+def _fill(con: duckdb.DuckDBPyConnection, rules: EntityRules, whole: bool) -> None:
+    """Make `filled`: the fields of a record in which something is given, as bits. Grouped records are made anew each
+    time, and so are their numbers."""
+    given = " | ".join(f"case when {_given(quote(name))} then {bit} else 0 end" for name, bit in _bits(rules).items())
+    bits = f"select record_id, ({given})::{_wide(rules)} as given"
+    if whole:
+        con.execute(f"create or replace table filled as {bits} from current_record")
+        return
+    con.execute("delete from filled where record_id < 0")
+    con.execute(
+        "create or replace temp table fresh as select record_id from current_record anti join filled using (record_id)"
+    )
+    # The lowest number is named, so that of all versions only the last are read where nothing older came back.
+    for table, these in (("record", "record_id >= 0"), ("grouped_record", "record_id < 0")):
+        lowest = con.execute(f"select min(record_id) from fresh where {these}").fetchall()[0][0]
+        if lowest is not None:
+            which = f"record_id >= {lowest} and record_id in (from fresh)"
+            con.execute(f"insert into filled {bits} from {table} where {which}")
 
 
 def system_sql(rules: EntityRules) -> str:
@@ -72,7 +98,6 @@ def judged_sql(rules: EntityRules) -> str:
     newest          1 for the newest record of its source in its golden record
     """
     bits = _bits(rules)
-    given = " | ".join(f"case when {_given('r.' + quote(name))} then {bit} else 0 end" for name, bit in bits.items())
     doubts = " ".join(
         f"when {literal(name)} then case when rule in ({_codes(rules, name)}) then {bit} end"
         for name, bit in bits.items()
@@ -80,11 +105,10 @@ def judged_sql(rules: EntityRules) -> str:
     )
     doubted = f"case field {doubts} end" if doubts else "0"
     day = "case when y.periodic then r.observed_on end"
-    # Materialized, or every raw text is carried through the windows below.
     return f"""
 with said as materialized (
-    select r.record_id, r.source, r.source_key, r.observed_on, ({given})::{_wide(rules)} as given
-    from current_record as r
+    select r.record_id, r.source, r.source_key, r.observed_on, f.given
+    from current_record as r join filled as f using (record_id)
 ), doubt as (
     select record_id, bit_or({doubted}) as fields
     from finding where record_id is not null and {DOUBT} group by record_id

@@ -17,6 +17,7 @@ import duckdb
 
 from golden_records.ids import parse
 from golden_records.manifest import Manifest, current_release, read_manifest, releases_of
+from golden_records.segments import has_table, table_sql
 from rules.errors import NotFoundError
 
 Document = dict[str, Any]
@@ -189,7 +190,8 @@ class Release:
             for name in sorted(manifest.entities, key=lambda n: self._first_seq(release, n)):
                 if entity in (None, name):
                     rows = self._query(
-                        release / name / "change.parquet",
+                        release / name,
+                        "change",
                         "select seq, golden_id, kind, into_id, release, t.at::varchar from t "
                         "where seq > ? order by seq",
                         [since],
@@ -228,7 +230,7 @@ class Release:
     def _losers(self, entity: str, golden_id: str) -> dict[str, list[Document]]:
         """By field, the records that say something else than its current value."""
         found: dict[str, list[Document]] = {}
-        if not (self.folder / entity / "dispute.parquet").exists():
+        if not has_table(self.folder / entity, "dispute"):
             return found
         sql = (
             "select field, source, source_key, said, observed_on::varchar as observed_on from t "
@@ -241,10 +243,10 @@ class Release:
     def _events(self, entity: str, golden_id: str) -> list[Document]:
         events = []
         for release in self._lineage():
-            path = release / entity / "change.parquet"
-            if path.exists():
+            if has_table(release / entity, "change"):
                 events += self._query(
-                    path,
+                    release / entity,
+                    "change",
                     "select seq, golden_id, kind, into_id, release, t.at::varchar from t "
                     "where golden_id = ? or into_id = ? order by seq",
                     [golden_id, golden_id],
@@ -256,7 +258,7 @@ class Release:
 
     def _states(self, entity: str, golden_id: str) -> list[Document]:
         """The states that a golden record went through, where its entity type has a life cycle."""
-        if not (self.folder / entity / "state.parquet").exists():
+        if not has_table(self.folder / entity, "state"):
             return []
         rows = self._rows(
             entity,
@@ -285,11 +287,10 @@ class Release:
         return found[::-1]
 
     def _first_seq(self, release: Path, entity: str) -> int:
-        path = release / entity / "change.parquet"
-        return int(self._query(path, "select coalesce(min(seq), 0) from t", [])[0][0])
+        return int(self._query(release / entity, "change", "select coalesce(min(seq), 0) from t", [])[0][0])
 
     def _rows(self, entity: str, table: str, sql: str, values: list[str]) -> list[tuple[Any, ...]]:
-        return self._query(self.folder / entity / f"{table}.parquet", sql, values)
+        return self._query(self.folder / entity, table, sql, values)
 
     def _documents(self, entity: str, table: str, sql: str, values: list[str]) -> list[Document]:
         """The rows of a query as mappings."""
@@ -297,9 +298,8 @@ class Release:
         names = [column[0] for column in self._con.description or ()]
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def _query(self, path: Path, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
-        source = str(path).replace("'", "''")
-        return self._con.execute(f"with t as (from read_parquet('{source}')) {sql}", values).fetchall()
+    def _query(self, folder: Path, table: str, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
+        return self._con.execute(f"with t as {table_sql(folder, table)} {sql}", values).fetchall()
 
 
 def _holds(value: Document, as_of: date | None) -> bool:

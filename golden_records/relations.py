@@ -1,6 +1,7 @@
 """Dated relations between golden records, of one entity type or of two, or to somebody who is only named.
 
-Reads: standard, past, crosswalk, named_<field>; crosswalk of the entity types referred to. Writes: relation, finding.
+Reads: standard, past, crosswalk, named_<field>; crosswalk of the entity types referred to. Writes: holder, relation,
+finding.
 
 A relation holds from the first day on which a record said so until the last version that did was replaced or
 withdrawn. It names records, not ids, until the ids of both sides are known, so it survives the merge or split of
@@ -14,6 +15,7 @@ from datetime import date
 
 import duckdb
 
+from golden_records.affected import part_of, within
 from golden_records.sql import run
 from golden_records.succession import succeed
 from linkage.references import name_items
@@ -35,28 +37,135 @@ def relate(
 
     `entities` are those of the plan: all of them have their ids. One that is not among them is referred to in vain.
     """
-    run(con, "relations")
+    run(con, "evidence")
+    for view in ("evidence", "counterpart"):
+        _testify(con, view, rules.name)
+    _name_late(con, rules, entities, as_of)
+    _write(con, rules, entities)
+    _find_circles(con, rules)
+
+
+def relate_again(
+    con: duckdb.DuckDBPyConnection, rules: EntityRules, entities: Mapping[str, EntityRules], as_of: date
+) -> None:
+    """Write the relations anew from those ids of which one may have changed; `held_relation` keeps what they had.
+
+    Reads beside what `relate` does: moved_id, and what affected.py made.
+    """
+    part = part_of(rules.name)
+    run(con, "evidence")
+    for view in ("evidence", "counterpart"):
+        _testify(con, view, rules.name)
+    _name_late(con, rules, entities, as_of)
+    if rules.entity.succession:  # everybody succeeds once at most, so one succession may depend on all of them
+        con.execute("create or replace temp table held_relation as from relation")
+        _write(con, rules, entities)
+        con.execute(f"create table {part}.relation as from relation")
+    else:
+        _choose_from(con, rules, entities)
+        con.execute("create or replace temp table held_relation as from relation semi join from_id using (from_id)")
+        _testify(con, "evidence", rules.name, "select from_id from from_id")
+        with within(con, rules.name):
+            _write(con, rules, entities)
+        con.execute("delete from relation where from_id in (select from_id from from_id)")
+        con.execute(f"insert into relation by name from {part}.relation")
+        _testify(con, "evidence", rules.name)
+    _find_circles(con, rules)
+
+
+def _testify(con: duckdb.DuckDBPyConnection, view: str, entity: str, held: str | None = None) -> None:
+    """Make a view of what records say and said, and when: of all, or of those that some ids (SQL) hold or held last."""
+    only = ""
+    if held is not None:
+        only = "semi join told_record using (record_id)"
+        records = " union all ".join(f"select record_id, source, source_key from {t}" for t in ("standard", "past"))
+        con.execute(
+            f"create or replace temp table told_record as select record_id from ({records}) "
+            f"semi join (select source, source_key from holder where golden_id in ({held})) using (source, source_key)"
+        )
+    con.execute(
+        f"create or replace temp view {view} as "
+        f"select *, observed_on as since, null::date as until from {quote(entity)}.standard {only} "
+        f"union all by name select * from {quote(entity)}.past {only}"
+    )
+
+
+def _name_late(
+    con: duckdb.DuckDBPyConnection, rules: EntityRules, entities: Mapping[str, EntityRules], as_of: date
+) -> None:
+    """Find out what late references mean; `renamed_<field>` has the items that meant something else before."""
     con.execute("delete from finding where rule in ($circle, $unknown)", {"circle": CIRCLE, "unknown": LATE_UNKNOWN})
-    succeed(con, rules)
-    for rule in rules.entity.relations:
-        options = rules.entity.fields[rule.field].options if rule.field else {}
-        target = entities.get(str(options.get("entity")))
-        if rule.field is not None and target is None:
+    for field in dict.fromkeys(rule.field for rule in rules.entity.relations if rule.field is not None):
+        options = rules.entity.fields[field].options
+        target = entities.get(str(options["entity"]))
+        if target is None or not options.get("late"):
             continue
-        if rule.field is not None and target is not None and options.get("late"):
-            name_items(con, rule.field, target, as_of)
-            con.execute(
-                UNKNOWN_ITEMS.format(keys=quote(f"{rule.field}__keys"), named=quote(f"named_{rule.field}")),
-                {"field": rule.field, "rule": LATE_UNKNOWN},
-            )
+        named, renamed = quote(f"named_{field}"), quote(f"renamed_{field}")
+        con.execute(f"create table if not exists {named} (item varchar, name varchar)")
+        con.execute(f"create or replace temp table {renamed} as from {named}")
+        name_items(con, field, target, as_of)
+        con.execute(
+            f"create or replace temp table {renamed} as select item "
+            f"from ((from {named} except from {renamed}) union all (from {renamed} except from {named}))"
+        )
+        con.execute(
+            UNKNOWN_ITEMS.format(keys=quote(f"{field}__keys"), named=named), {"field": field, "rule": LATE_UNKNOWN}
+        )
+
+
+def _write(con: duckdb.DuckDBPyConnection, rules: EntityRules, entities: Mapping[str, EntityRules]) -> None:
+    run(con, "relations")
+    succeed(con, rules)
+    for rule in _meant(rules, entities):
         if rule.party is not None:
             sql = party_sql(rule)
         else:
             sql = pair_sql(rule) if rule.field is None else reference_sql(rules, rule)
         con.execute(f"insert into relation by name {sql}", {"type": rule.type})
     run(con, "relation_once")
-    for name in dict.fromkeys(rule.type for rule in rules.entity.relations if rule.acyclic):
-        _find_circles(con, name)
+
+
+def _meant(rules: EntityRules, entities: Mapping[str, EntityRules]) -> list[RelationRule]:
+    """The rules of relations, without those to an entity type that is not among `entities`."""
+    return [
+        rule
+        for rule in rules.entity.relations
+        if rule.field is None or str(rules.entity.fields[rule.field].options["entity"]) in entities
+    ]
+
+
+def _choose_from(con: duckdb.DuckDBPyConnection, rules: EntityRules, entities: Mapping[str, EntityRules]) -> None:
+    """Make `from_id`: the ids from which a relation may be another than in the plan before."""
+    with within(con, rules.name):
+        run(con, "from_id")
+    _testify(con, "counterpart", rules.name, "select golden_id from moved_id")
+    for rule in _meant(rules, entities):
+        if rule.field is not None:
+            con.execute(f"insert into from_id {_referring_sql(rules, rule.field)}")
+        elif rule.party is None:
+            con.execute(f"insert into from_id select distinct from_id from ({pair_sql(rule)})", {"type": rule.type})
+    _testify(con, "counterpart", rules.name)
+
+
+def _referring_sql(rules: EntityRules, field: str) -> str:
+    """SQL of the ids with a record that names one of the affected records of another entity type, or an item that means
+    something else than it did."""
+    options = rules.entity.fields[field].options
+    target = part_of(str(options["entity"]))
+    renamed = f"union select item from {quote(f'renamed_{field}')}" if options.get("late") else ""
+    return f"""
+with moved as (
+    select source || '/' || source_key as name from {target}.affected_record
+), asked as (
+    select name as item from moved
+    union
+    select item from {quote(f"named_{field}")} semi join moved using (name)
+    {renamed}
+)
+select distinct h.golden_id
+from (select source, source_key, unnest({quote(field + "__keys")}) as item from evidence) as e
+semi join asked using (item)
+join holder as h using (source, source_key)"""
 
 
 def reference_sql(rules: EntityRules, rule: RelationRule) -> str:
@@ -108,22 +217,22 @@ group by h.golden_id, e.key"""
 def pair_sql(rule: RelationRule) -> str:
     """SQL of the relations between records of one entity type that agree in keys, on days on which both did."""
 
-    def side(keys: tuple[str, ...], when: str, since: str) -> str:
+    def side(keys: tuple[str, ...], when: str, since: str, told: str) -> str:
         named = "".join(f", ({key}) as k{i}" for i, key in enumerate(keys))
         known = "".join(f" and ({key}) is not null" for key in keys)
         return f"""
     select h.golden_id, e.*
     from (
         select source, source_key, {since} as since, until{named}
-        from evidence where coalesce(({when}), false){known}
+        from {told} where coalesce(({when}), false){known}
     ) as e
     join holder h using (source, source_key)"""
 
     agree = " and ".join(f"a.k{i} = b.k{i}" for i in range(len(rule.keys)))
     never = "date '9999-12-31'"
     return f"""
-with a as ({side(rule.keys, rule.when, rule.since or "since")}
-), b as ({side(rule.to_keys or rule.keys, rule.to_when, "since")}
+with a as ({side(rule.keys, rule.when, rule.since or "since", "evidence")}
+), b as ({side(rule.to_keys or rule.keys, rule.to_when, "since", "counterpart")}
 )
 select a.golden_id as from_id, $type as type, b.golden_id as to_id, min(a.since) as since,
        case when bool_or(a.until is null and b.until is null) then null else max(least(a.until, b.until)) end as until,
@@ -135,7 +244,13 @@ where a.golden_id <> b.golden_id
 group by a.golden_id, b.golden_id"""
 
 
-def _find_circles(con: duckdb.DuckDBPyConnection, kind: str) -> None:
+def _find_circles(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
+    """Find the relations that run in a circle where none may."""
+    for kind in dict.fromkeys(rule.type for rule in rules.entity.relations if rule.acyclic):
+        _find_circles_of(con, kind)
+
+
+def _find_circles_of(con: duckdb.DuckDBPyConnection, kind: str) -> None:
     """Find the relations of one type that run in a circle, by peeling off what begins or ends a chain."""
     con.execute(
         "create or replace temp table chain as select from_id, to_id, source, source_key from relation "

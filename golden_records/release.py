@@ -1,7 +1,7 @@
 """Publishes a plan: audited, written aside, switched to by one atomic rename; earlier releases never change.
 
     releases/<n>/manifest.json                 what it was made of, the hash of every file
-    releases/<n>/<entity>/<table>.parquet      bulk reading, sorted
+    releases/<n>/<entity>/<table>.parquet      bulk reading, sorted; segments.py says how what changed stands beside it
     releases/<n>/lookup.sqlite                 look-ups by key and identifier
     releases/current -> <n>
 
@@ -14,7 +14,8 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -23,7 +24,7 @@ import duckdb
 
 from golden_records.changes import tell_changes
 from golden_records.ids import create_macros
-from golden_records.lookup import add_identifiers, add_keys, copy_identifiers, create_lookup
+from golden_records.lookup import add_identifiers, add_keys, copy_identifiers, create_lookup, renew
 from golden_records.manifest import (
     PENDING,
     EntityState,
@@ -38,6 +39,7 @@ from golden_records.manifest import (
     software_version,
 )
 from golden_records.plan import Plan, inputs_hash, next_release, open_previous
+from golden_records.segments import KEYS, REPLACED, has_table, link_file, segments, table_sql
 from golden_records.tickets import TicketStore
 from linkage import sql as linkage_sql
 from linkage.audit_trail import AuditTrail
@@ -46,25 +48,36 @@ from linkage.frequencies import path_of
 from linkage.link import linked
 from linkage.progress import SILENT, Reporter
 from linkage.workspace import Workspace, use_entity, write_atomically
+from rules.columns import quote
 from rules.errors import NotFoundError, RefusedError
 from rules.kinds import KINDS
 from rules.loader import reference_path
 from rules.model import EntityRules, Rules
 
 Fill = Callable[[Path, sqlite3.Connection], Manifest]
+# Columns and order of every table. In provenance the record is named by (source, source_key): its number in the work
+# database depends on the order of loading.
 TABLES = {
-    "golden": "select * from golden order by golden_id",
-    # The record is named by (source, source_key): its number in the work database depends on the order of loading.
-    "provenance": "select * exclude (g, record_id) from provenance "
-    "order by golden_id, field, valid_from, source, source_key",
-    "dispute": "select * from dispute order by golden_id, field, source, source_key",
-    "crosswalk": "select * from crosswalk order by golden_id, source, source_key, since_release",
-    "redirect": "select * from redirect order by golden_id",
-    "relation": "select * from relation order by from_id, type, to_id, to_name, since",
-    "state": "select * from state order by golden_id, since nulls first",
-    "change": "select * from change order by seq",
-    "quality": "select * from quality order by all",
-    "census": "select * from census order by all",
+    "golden": ("*", "golden_id"),
+    "provenance": ("* exclude (g, record_id)", "golden_id, field, valid_from, source, source_key"),
+    "dispute": ("*", "golden_id, field, source, source_key"),
+    "crosswalk": ("*", "golden_id, source, source_key, since_release"),
+    "redirect": ("*", "golden_id"),
+    "relation": ("*", "from_id, type, to_id, to_name, since"),
+    "state": ("*", "golden_id, since nulls first"),
+    "change": ("*", "seq"),
+    "quality": ("*", "all"),
+    "census": ("*", "all"),
+}
+# When a table is written whole again: a reader of all of it reads a tenth too much at most, and a look-up opens no more
+# than this many files of a table.
+SHARE = 0.1
+MOST_SEGMENTS = 40
+# The audits that look at golden records one by one, and the tables of which they need only what was replaced.
+NARROWED = {
+    "ids.sql": ("golden",),
+    "values.sql": ("provenance", "crosswalk"),
+    "verification.sql": ("provenance", "dispute"),
 }
 
 
@@ -76,8 +89,12 @@ def publish(
     plan: Plan,
     reporter: Reporter = SILENT,
     forced: str | None = None,
+    full: bool = False,
 ) -> int:
     """Publish `plan`; gives the number of the release. `forced` is the reason to exceed its limits.
+
+    Of a plan of what changed, what did not change is taken over from the release before, unless `full` asks for whole
+    tables.
 
     Raises:
         RefusedError: the plan is out of date or too surprising, an audit found rows, or the disk is full.
@@ -97,18 +114,28 @@ def publish(
     entities = [(one.name, one) for one in linked(con, rules, decisions)[0]]
     create_macros(con)
     with reporter.step("audits"):
-        audit(con, rules, decisions)
+        audit(con, rules, decisions, full or plan.whole)
+
+    before = None if full or plan.whole else ws.releases / str(plan.previous)
 
     def fill(folder: Path, lookup: sqlite3.Connection) -> Manifest:
         con.execute("set preserve_insertion_order = true")
-        for name, one in entities:
+        linked_files: set[str] = set()
+        for name, _ in entities:
             use_entity(con, name)
             with reporter.step(f"{name}: release tables", con=con):
-                _copy_tables(con, folder / name)
+                if before is None or _outgrown(con, before / name):
+                    _copy_tables(con, folder / name)
+                else:
+                    linked_files |= _add_segment(con, before / name, folder / name, plan.release)
             with reporter.step(f"{name}: look-up index"):
-                add_keys(lookup, con, name)
-                add_identifiers(lookup, con, one.entity)
-        return manifest
+                if before is None:
+                    add_keys(lookup, con, name)
+                    add_identifiers(lookup, con, name)
+                else:
+                    renew(lookup, con, name)
+        known = read_manifest(before).files if before is not None else ()
+        return manifest.model_copy(update={"files": tuple(one for one in known if one.path in linked_files)})
 
     manifest = Manifest(
         release=plan.release,
@@ -126,7 +153,7 @@ def publish(
         entities={name: _state(one, plan, ws) for name, one in entities},
         landed=tuple(file for name, _ in entities for file in _landed(con, name)),
     )
-    write_release(ws, plan.release, [name for name, _ in entities], fill)
+    write_release(ws, plan.release, [name for name, _ in entities], fill, before)
     _refresh_tickets(ws, rules, decisions, reporter)
     return plan.release
 
@@ -140,10 +167,11 @@ def _refresh_tickets(ws: Workspace, rules: Rules, decisions: DecisionStore, repo
         reporter.note(f"the release is published, its tickets are not ({error}); 'shuyuan tickets list' catches up")
 
 
-def write_release(ws: Workspace, release: int, entities: Sequence[str], fill: Fill) -> None:
+def write_release(ws: Workspace, release: int, entities: Sequence[str], fill: Fill, before: Path | None = None) -> None:
     """Write a release beside the others, make it last on disk, and switch `current` to it.
 
-    `fill` writes the tables into the folder and the look-up index it is handed and gives the manifest.
+    `fill` writes the tables into the folder and the look-up index it is handed and gives the manifest, with those files
+    in it of which the hash is known. The index is empty, or a copy of that of the release in the folder `before`.
     """
     clear_unpublished(ws)
     making = ws.releases / f".making-{release}"
@@ -151,12 +179,14 @@ def write_release(ws: Workspace, release: int, entities: Sequence[str], fill: Fi
         making.mkdir(mode=0o700)
         for name in entities:
             (making / name).mkdir(mode=0o700)
-        lookup = create_lookup(making / "lookup.sqlite")
+        lookup = create_lookup(making / "lookup.sqlite", before / "lookup.sqlite" if before is not None else None)
         try:
             manifest = fill(making, lookup)
         finally:
             lookup.close()
-        written = tuple(_written(making, path) for path in sorted(making.rglob("*")) if path.is_file())
+        known = {one.path: one for one in manifest.files}
+        found = [path for path in sorted(making.rglob("*")) if path.is_file()]
+        written = tuple(known.get(path.relative_to(making).as_posix()) or _written(making, path) for path in found)
         write_atomically(making / "manifest.json", manifest.model_copy(update={"files": written}).text())
         for path in [*making.rglob("*"), making]:
             _sync(path)
@@ -202,8 +232,11 @@ def _told(manifest: Manifest) -> tuple[str, dict[str, object]]:
     return "publish", {"release": manifest.release, "forced": manifest.forced}
 
 
-def audit(con: duckdb.DuckDBPyConnection, rules: Rules, decisions: DecisionStore) -> None:
-    """Run every audit over every entity type; RefusedError names those that found rows, with a sample."""
+def audit(con: duckdb.DuckDBPyConnection, rules: Rules, decisions: DecisionStore, whole: bool = True) -> None:
+    """Run every audit over every entity type; RefusedError names those that found rows, with a sample.
+
+    Where not the `whole` is asked for, golden records that were audited for an earlier release are not looked at again.
+    """
     texts = {p.name: p.read_text("utf-8") for p in files("golden_records.audits").iterdir() if p.name.endswith(".sql")}
     texts["accounting.sql"] = linkage_sql.statements("audit_accounting")[0]
     faults = []
@@ -218,11 +251,27 @@ def audit(con: duckdb.DuckDBPyConnection, rules: Rules, decisions: DecisionStore
                 [source, key],
             )
         for file, text in sorted(texts.items()):
-            rows = con.execute(text.rstrip().rstrip(";")).fetchall()
+            with nullcontext() if whole else _narrowed(con, name, NARROWED.get(file, ())):
+                rows = con.execute(text.rstrip().rstrip(";")).fetchall()
             if rows:
                 faults.append(f"{name}: {file} found {len(rows):,} rows, the first is {rows[0]}")
     if faults:
         raise RefusedError("audits refuse the release: " + "; ".join(faults))
+
+
+@contextmanager
+def _narrowed(con: duckdb.DuckDBPyConnection, entity: str, tables: Sequence[str]) -> Iterator[None]:
+    """Let some tables of an entity type hold only what was replaced while the block runs."""
+    for table in tables:
+        con.execute(
+            f"create temp view {table} as select * from {quote(entity)}.{table} "
+            f"where {KEYS[table]} in (select golden_id from replaced)"
+        )
+    try:
+        yield
+    finally:
+        for table in tables:
+            con.execute(f"drop view temp.{table}")
 
 
 def rollback(ws: Workspace, release: int, as_of: date) -> int:
@@ -251,7 +300,7 @@ def rollback(ws: Workspace, release: int, as_of: date) -> int:
                 _bring_back(con, then, before, folder / name, as_of)
                 events = tell_changes(con, number, seq, as_of)
                 for table in ("crosswalk", "redirect", "change"):
-                    _copy(con, TABLES[table], folder / name / f"{table}.parquet")
+                    _copy(con, select_sql(table), folder / name / f"{table}.parquet")
                 add_keys(lookup, con, name)
                 seq += linkage_sql.number(con, "select count(*) from change")
                 states[name] = state.model_copy(
@@ -273,6 +322,7 @@ def rollback(ws: Workspace, release: int, as_of: date) -> int:
                 "first_seq": present.next_seq,
                 "next_seq": seq,
                 "entities": states,
+                "files": (),
             }
         )
 
@@ -290,10 +340,10 @@ def _bring_back(
     open_previous(con, before)
     for table in ("golden", "provenance", "dispute", "relation", "state", "quality", "census", "crosswalk"):
         nothing = "" if then else " where false"
-        source = str((then or before or folder) / f"{table}.parquet").replace("'", "''")
-        if table in ("dispute", "quality", "census") and not Path(source).exists():
+        source = then or before or folder
+        if table in ("dispute", "quality", "census") and not has_table(source, table):
             continue
-        con.execute(f"create view then_{table} as select * from read_parquet('{source}'){nothing}")
+        con.execute(f"create view then_{table} as select * from {table_sql(source, table)}{nothing}")
         if table != "crosswalk":
             _copy(con, f"select * from then_{table}", folder / f"{table}.parquet")
     for table in ("golden", "relation"):
@@ -302,8 +352,41 @@ def _bring_back(
 
 
 def _copy_tables(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    for table, select in TABLES.items():
-        _copy(con, select, folder / f"{table}.parquet")
+    for table in TABLES:
+        _copy(con, select_sql(table), folder / f"{table}.parquet")
+
+
+def select_sql(table: str, where: str = "true") -> str:
+    """SQL of the rows of a table of the work database as they are published."""
+    columns, order = TABLES[table]
+    return f"select {columns} from {table} where {where} order by {order}"
+
+
+def _outgrown(con: duckdb.DuckDBPyConnection, before: Path) -> bool:
+    """Whether so much was replaced since the tables of the release before were whole that they should be again."""
+    paths = [str(path) for _, path in segments(before, REPLACED)]
+    count = "select count(*) from replaced"
+    replaced = linkage_sql.number(con, count)
+    if paths:
+        replaced += int(con.execute("select count(*) from read_parquet(?)", [paths]).fetchall()[0][0])
+    return len(paths) >= MOST_SEGMENTS or replaced > SHARE * linkage_sql.number(con, "select count(*) from golden")
+
+
+def _add_segment(con: duckdb.DuckDBPyConnection, before: Path, folder: Path, release: int) -> set[str]:
+    """Link the files of the release before and write what was replaced; gives the paths of what was linked."""
+    whole = {f"{table}.parquet" for table in TABLES if table not in KEYS}
+    kept = [path for path in sorted(before.glob("*.parquet")) if path.name not in whole]
+    for path in kept:
+        link_file(path, folder / path.name)
+    if linkage_sql.number(con, "select count(*) from replaced"):
+        _copy(con, "select golden_id from replaced order by golden_id", folder / f"{REPLACED}.{release}.parquet")
+        for table, key in KEYS.items():
+            rows = select_sql(table, f"{key} in (select golden_id from replaced)")
+            _copy(con, rows, folder / f"{table}.{release}.parquet")
+    for table in TABLES:
+        if table not in KEYS:
+            _copy(con, select_sql(table), folder / f"{table}.parquet")
+    return {f"{folder.name}/{path.name}" for path in kept}
 
 
 def _copy(con: duckdb.DuckDBPyConnection, select: str, path: Path) -> None:

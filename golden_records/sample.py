@@ -21,6 +21,7 @@ import duckdb
 from golden_records.masking import mask_value
 from golden_records.query import Release
 from golden_records.scorecard import share
+from golden_records.segments import has_table, table_sql
 from rules.errors import InputError, NotFoundError, RefusedError
 from rules.model import EntityRules, Rules
 
@@ -33,7 +34,7 @@ with value as (
            row_number() over (partition by source order by md5($seed || golden_id || '/' || field), golden_id, field)
              as nth,
            count(*) over (partition by source) as held, count(*) over () as everything
-    from read_parquet($path) where valid_to is null
+    from {provenance} where valid_to is null
 ), quota as (
     select source, any_value(held) as held, any_value(everything) as everything,
            $size::bigint * any_value(held) / any_value(everything) as exact
@@ -85,11 +86,13 @@ def draw(release: Release, drawn: Drawn) -> list[tuple[str, ...]]:
     Raises:
         NotFoundError: the release lacks the entity type, or has no values of it.
     """
-    path = release.folder / drawn.entity / "provenance.parquet"
-    if not path.exists():
+    folder = release.folder / drawn.entity
+    if not has_table(folder, "provenance"):
         raise NotFoundError(f"release {release.manifest.release} has no entity type {drawn.entity!r}")
     with duckdb.connect() as con:
-        found = con.execute(_DRAW, {"path": str(path), "size": drawn.size, "seed": f"{drawn.seed}/"}).fetchall()
+        found = con.execute(
+            _DRAW.format(provenance=table_sql(folder, "provenance")), {"size": drawn.size, "seed": f"{drawn.seed}/"}
+        ).fetchall()
     if not found:
         raise NotFoundError(f"release {release.manifest.release} has no values of {drawn.entity}")
     return found

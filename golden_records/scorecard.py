@@ -19,6 +19,7 @@ from golden_records import accuracy
 from golden_records.intervals import wilson
 from golden_records.manifest import read_manifest, releases_of
 from golden_records.query import Release
+from golden_records.segments import has_table, table_sql
 from rules.errors import NotFoundError
 from rules.kinds import KINDS
 from rules.model import EntityRules, Rules
@@ -103,7 +104,7 @@ MEASURES = {
     ),
 }
 VALUED = "field is not null and measure not in ('conformity_rule', 'cross_field')"
-_READ = "select indicator, measure, source, region, field, rule, hits, n from read_parquet(?)"
+_READ = "select indicator, measure, source, region, field, rule, hits, n from"
 
 
 def scorecard(release: Release, rules: Rules, entity: str | None = None, source: str | None = None) -> Document:
@@ -120,7 +121,7 @@ def scorecard(release: Release, rules: Rules, entity: str | None = None, source:
     for name in names:
         one = rules.entities.get(name)
         folders = {number: release.folder.parent / str(number) / name for number in lineage}
-        held = {number: folder for number, folder in folders.items() if (folder / "quality.parquet").exists()}
+        held = {number: folder for number, folder in folders.items() if has_table(folder, "quality")}
         if release.manifest.release not in held:
             continue
         with duckdb.connect() as con:
@@ -190,7 +191,7 @@ def _card(
     con: duckdb.DuckDBPyConnection, held: dict[int, Path], rules: EntityRules | None, source: str | None
 ) -> Document | None:
     """The scorecard of one entity type out of its folders by release, the last of which is the one asked for."""
-    con.execute(f"create temp table told as {_READ}", [str(held[max(held)] / "quality.parquet")])
+    con.execute(f"create temp table told as {_READ} {table_sql(held[max(held)], 'quality')}")
     if source is not None:
         con.execute("delete from told where source <> ?", [source])
     if not con.execute("select count(*) from told").fetchall()[0][0]:
@@ -291,9 +292,11 @@ def _trend(con: duckdb.DuckDBPyConnection, held: dict[int, Path], source: str | 
     for number, folder in sorted(held.items()):
         as_of = read_manifest(folder.parent).as_of.isoformat()
         where = "" if source is None else " where source = ?"
-        values = [str(folder / "quality.parquet"), *([source] if source is not None else [])]
+        quality = table_sql(folder, "quality")
+        values = [source] if source is not None else []
         rows = con.execute(
-            f"select measure, sum(hits)::bigint, sum(n)::bigint from read_parquet(?){where} group by measure", values
+            f"select measure, sum(hits)::bigint, sum(n)::bigint from {quality}{where} group by measure",
+            values,
         ).fetchall()
         told = {row[0]: row[1:] for row in rows}
         found += [

@@ -69,16 +69,15 @@ def weakest_links(label: Ints, joined: Ints, edges: tuple[Ints, Ints, Floats]) -
 def _links(
     con: duckdb.DuckDBPyConnection, decisions: DecisionStore, entity: str
 ) -> tuple[Ints, Ints, tuple[Ints, Ints, Floats]]:
-    """The cluster of every record by ordinal, the parts that stewards joined, and the accepted pairs."""
-    told = con.execute("select ordinal, g from member").fetchnumpy()
-    label = np.full(int(told["ordinal"].max(initial=-1)) + 1, -1, dtype=np.int64)
-    label[told["ordinal"]] = told["g"]
+    """The cluster of every record in order, the parts that stewards joined, and the accepted pairs."""
+    told = con.execute("select ordinal, g from member order by ordinal").fetchnumpy()
+    ordinals, label = told["ordinal"].astype(np.int64), told["g"].astype(np.int64)
     pairs = con.execute(
         "select l.ordinal as l, r.ordinal as r, match_weight as w from candidate_pair "
         "join standard as l on l.record_id = record_l join standard as r on r.record_id = record_r "
         "where verdict = 'accept'"
     ).fetchnumpy()
-    edges = (pairs["l"].astype(np.int64), pairs["r"].astype(np.int64), pairs["w"].astype(np.float64))
+    left, right = (np.searchsorted(ordinals, pairs[side]) for side in "lr")
     same = [one for one in decisions.replay(entity) if one.kind == "same"]
     found = con.execute(
         "select l.ordinal as l, r.ordinal as r from (select unnest($ls) as ls, unnest($lk) as lk, unnest($rs) as rs, "
@@ -91,5 +90,5 @@ def _links(
             "rk": [one.right[1] for one in same],
         },
     ).fetchnumpy()
-    joined = components(label.size, found["l"].astype(np.int64), found["r"].astype(np.int64))
-    return label, joined, edges
+    joined = components(label.size, *(np.searchsorted(ordinals, found[side]) for side in "lr"))
+    return label, joined, (left, right, pairs["w"].astype(np.float64))

@@ -1,6 +1,6 @@
 """Which value of which record becomes the golden value (一数一源), and why.
 
-Reads: standard, past, finding, member, golden_number, value_decision. Writes: place, provenance, golden.
+Reads: standard, past, finding, member, golden_number, listing, value_decision. Writes: place, provenance, golden.
 
 A value comes from exactly one record, fields of a group from the same record, and a steward's decision goes
 before every preference. The work is done choice by choice on small integers (see preferences.py): a golden
@@ -44,8 +44,7 @@ def survive(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date, rel
     if len(names) > MOST_SOURCES:
         message = f"{len(names)} sources of one entity type; at most {MOST_SOURCES} can be told apart"
         raise RulesError([Problem(f"{rules.name}/sources.toml", "sources", message)])
-    periodic = [name for name, source in rules.sources.sources.items() if source.period]
-    run(con, "survivorship", periodic=periodic)
+    run(con, "survivorship")
     spoken = voices(rules.sources)
     con.execute(
         "insert into voter select unnest($names), unnest($numbers), unnest($voices)",
@@ -71,7 +70,7 @@ def survive(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date, rel
             same = same_sql(rules.entity, field, f"c.key_{position}", f"w.key_{position}")
             con.execute(opinion_sql(same, choice.history))
             con.execute(provenance_sql(field, names), {"field": field})
-    run(con, "lifespan", periodic=periodic)
+    run(con, "lifespan")
     con.execute(golden_sql(golden_fields(rules.entity)), {"release": release})
 
 

@@ -33,6 +33,7 @@ import pyarrow as pa
 
 from golden_records import sql
 from golden_records.manifest import Manifest, read_manifest, releases_of
+from golden_records.segments import has_table, table_sql
 from linkage.decisions import DecisionStore
 from linkage.workspace import Workspace
 from rules.errors import InputError, NotFoundError, RefusedError
@@ -290,7 +291,7 @@ class TicketStore:
     def _take_in(self, ws: Workspace, rules: Rules, manifest: Manifest) -> Refreshed | None:
         """Take in the differences of one release; None where another process already has."""
         number, folder = manifest.release, ws.releases / str(manifest.release)
-        names = [name for name in rules.entities if (folder / name / "dispute.parquet").exists()]
+        names = [name for name in rules.entities if has_table(folder / name, "dispute")]
         if manifest.rollback_of is not None:
             names = []
         values: dict[str, Any] = {
@@ -424,13 +425,14 @@ def _one(db: sqlite3.Connection, ticket_id: int) -> Ticket:
 
 def _stage(db: sqlite3.Connection, folder: Path, entity: str) -> None:
     """Fill `stands` with what differs in a release."""
+    provenance, dispute = (table_sql(folder / entity, name) for name in ("provenance", "dispute"))
     with duckdb.connect() as con:
         con.execute(
-            "with decided as (select golden_id, field from read_parquet($provenance) "
+            f"with decided as (select golden_id, field from {provenance} "
             "where rule = 'steward_decision' and valid_to is null) "
             "select source, source_key, field, golden_id, value, value_source, value_source_key, said, "
-            "observed_on::varchar, (golden_id, field) in (from decided) from read_parquet($dispute) order by all",
-            {name: str(folder / entity / f"{name}.parquet") for name in ("provenance", "dispute")},
+            "observed_on::varchar, (golden_id, field) in (from decided) "
+            f"from {dispute} order by all"
         )
         while rows := con.fetchmany(_ROWS):
             db.executemany(
@@ -455,8 +457,7 @@ def _fates(db: sqlite3.Connection, folder: Path, one: EntityRules, manifest: Man
     with duckdb.connect() as con:
         con.register("gone", pa.table(columns, names=names))
         for table in ("crosswalk", "provenance"):
-            path = str(folder / one.name / f"{table}.parquet").replace("'", "''")
-            con.execute(f"create temp view {table} as select * from read_parquet('{path}')")
+            con.execute(f"create temp view {table} as from {table_sql(folder / one.name, table)}")
         (statement,) = sql.statements("ticket_fate")
         values = {
             "verified": [n for n, rule in one.entity.fields.items() if rule.golden and n not in ignored],

@@ -11,6 +11,7 @@ sources behind it, about fields in which validity or recency goes first, and abo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,9 +19,9 @@ import duckdb
 from golden_records.intervals import wilson
 from golden_records.preferences import authority, golden_fields, in_force, voices
 from golden_records.query import Release
+from golden_records.segments import has_table, table_sql
 from golden_records.sql import statements
 from rules.errors import NotFoundError
-from rules.kinds.base import literal
 from rules.model import EntityRules
 
 Document = dict[str, Any]
@@ -34,9 +35,9 @@ def trust(release: Release, rules: EntityRules) -> list[Document]:
         NotFoundError: the release lacks the entity type, or says nothing of disputes.
     """
     folder = release.folder / rules.name
-    if not (folder / "dispute.parquet").exists():
+    if not has_table(folder, "dispute"):
         raise NotFoundError(f"release {release.manifest.release} has no disputes of an entity type {rules.name!r}")
-    counted = _counted(folder / "provenance.parquet", folder / "dispute.parquet", rules)
+    counted = _counted(folder, rules)
     found = []
     for field in golden_fields(rules.entity):
         if field not in counted:
@@ -69,7 +70,7 @@ def _told(source: str, won: int, lost: int, rank: int | None) -> Document:
     return {"source": source, "rank": rank, "won": won, "lost": lost, "share": share, "low": low, "high": high}
 
 
-def _counted(provenance: Any, dispute: Any, rules: EntityRules) -> dict[str, dict[str, tuple[int, int]]]:
+def _counted(folder: Path, rules: EntityRules) -> dict[str, dict[str, tuple[int, int]]]:
     """Field -> source -> disputes won and lost."""
     spoken = voices(rules.sources)
     with duckdb.connect() as con:
@@ -77,8 +78,8 @@ def _counted(provenance: Any, dispute: Any, rules: EntityRules) -> dict[str, dic
             "create table voice as select unnest($names) as source, unnest($voices) as voice",
             {"names": list(spoken), "voices": list(spoken.values())},
         )
-        for name, path in (("provenance", provenance), ("dispute", dispute)):
-            con.execute(f"create view {name} as select * from read_parquet({literal(str(path))})")
+        for name in ("provenance", "dispute"):
+            con.execute(f"create view {name} as from {table_sql(folder, name)}")
         (sql,) = statements("trust")
         rows = con.execute(sql).fetchall()
     found: dict[str, dict[str, tuple[int, int]]] = {}

@@ -1,7 +1,7 @@
 """The state of every current golden value (多元校核): who backs it, who differs, and is it in time.
 
-Reads: alike, provenance, standard, past, member, finding, batch, place. Writes: dispute, verified, provenance (its
-column `state`).
+Reads: alike, provenance, standard, past, member, finding, listing, speaker, place. Writes: dispute, verified,
+provenance (its column `state`).
 
 A state follows from the records that count now, by the kind's own equality, as everywhere. The first that holds:
 
@@ -12,10 +12,9 @@ A state follows from the records that count now, by the kind's own equality, as 
     agreed         enough independent voices say it, the lead source is none of them
     single_source  fewer do
 
-A source is in time while it delivered within its `cycle_days`. It is the source that is asked and not the row: what
-a delta leaves unsaid still holds, so a birth date that was written in 1990 is as fresh as the last delivery. Copies
-(`derived_from`) speak with one voice. That an invalid value loses to a valid one is done already, by the preference
-`validity`; it is published as `invalid` only where no record has a better one, or where authority goes first.
+deliveries.py says which source is in time. Copies (`derived_from`) speak with one voice. That an invalid value loses
+to a valid one is done already, by the preference `validity`; it is published as `invalid` only where no record has a
+better one, or where authority goes first.
 """
 
 from __future__ import annotations
@@ -26,10 +25,8 @@ from typing import get_args
 import duckdb
 
 from golden_records.agreement import same_sql
-from golden_records.preferences import golden_fields, lead, regional, regions_in_force, voices
+from golden_records.preferences import golden_fields, lead, regional, regions_in_force
 from golden_records.sql import run
-from linkage.references import has_table
-from linkage.standardize import current_schema
 from linkage.values import CODE
 from rules.columns import quote
 from rules.kinds.base import literal
@@ -43,18 +40,7 @@ def verify(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date) -> N
     """Give every current value of the entity type in the current schema its state, and list who differs."""
     fields = golden_fields(rules.entity)
     verified = [name for name in fields if name not in rules.entity.verification.ignore]
-    names = sorted(rules.sources.sources)
-    spoken = voices(rules.sources)
-    con.execute(heard_sql(con, rules), {"as_of": as_of})
-    run(
-        con,
-        "verification",
-        names=names,
-        voices=[names.index(spoken[name]) for name in names],
-        cycles=[rules.sources.sources[name].cycle_days for name in names],
-        verified=verified,
-        as_of=as_of,
-    )
+    run(con, "verification", verified=verified)
     con.execute(spoken_sql(verified))
     for field in fields:
         if field in verified:
@@ -62,25 +48,6 @@ def verify(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date) -> N
             con.execute(dispute_sql(field, verified.index(field), rules))
         con.execute(judged_sql(field, field in verified))
     run(con, "judged")
-
-
-def heard_sql(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> str:
-    """SQL for `heard`: the last day, up to $as_of, on which a source delivered or of which its records speak.
-
-    A source that is made of another one's records delivers when that one does.
-    """
-    told = ["select source, observed_on as day from standard"]
-    if has_table(con, current_schema(con), "batch"):
-        told.append("select source, observed_on from batch")
-    for name, source in sorted(rules.sources.sources.items()):
-        made_of = source.grouped
-        if made_of is not None and has_table(con, made_of.entity, "batch"):
-            table = f"{quote(made_of.entity)}.batch"
-            told.append(f"select {literal(name)}, observed_on from {table} where source = {literal(made_of.source)}")
-    return f"""
-create or replace temp table heard as
-select source, max(day) as day from ({" union all ".join(told)}) where day <= $as_of::date group by source
-"""
 
 
 def spoken_sql(fields: list[str]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 
+from golden_records.segments import has_table, table_sql
 from rules.asking import TABLES
 from rules.columns import quote
 from rules.model import Rules
@@ -79,8 +80,6 @@ def open_views(con: duckdb.DuckDBPyConnection, rules: Rules, folder: Path | None
                 columns |= {field: "varchar" for field, rule in one.entity.fields.items() if rule.golden}
             shape = ", ".join(f"null::{kind} as {quote(column)}" for column, kind in columns.items())
             sql = f"select {shape} where false"
-            path = folder / name / f"{table}.parquet" if folder is not None else None
-            if path is not None and path.exists():
-                source = str(path).replace("'", "''")
-                sql += f" union all by name select * from read_parquet('{source}')"
+            if folder is not None and has_table(folder / name, table):
+                sql += f" union all by name select * from {table_sql(folder / name, table)}"
             con.execute(f"create or replace temp view {quote(f'{name}_{table}')} as {sql}")

@@ -34,6 +34,7 @@ import duckdb
 from typer.testing import CliRunner, Result
 
 from cli import app
+from golden_records.segments import table_sql
 from rules.loader import load_rules
 from rules.model import Rules
 
@@ -203,12 +204,14 @@ def publish(ws: Path, day: str) -> dict[str, Any]:
 
 
 def content(ws: Path, release: int) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of a release: of its Parquet files and of its look-up index."""
+    """Every row of a release: of its tables and of its look-up index."""
     folder = ws / "releases" / str(release)
     found = {}
     with duckdb.connect() as con:
         for path in sorted(folder.rglob("*.parquet")):
-            rows = con.execute("select * from read_parquet(?)", [str(path)]).fetchall()
+            if "." in path.stem:
+                continue  # a segment of another one
+            rows = con.execute(f"from {table_sql(path.parent, path.stem)}").fetchall()
             found[path.relative_to(folder).as_posix()] = rows
     with closing(sqlite3.connect(f"file:{folder / 'lookup.sqlite'}?mode=ro&immutable=1", uri=True)) as lookup:
         for (table,) in lookup.execute("select name from sqlite_master where type = 'table' order by name").fetchall():

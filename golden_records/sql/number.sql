@@ -1,4 +1,4 @@
--- golden_number: one row per golden record; `g` numbers them in the order of their ids.
+-- golden_number: one row per golden record; `g` is its number in the work database.
 create or replace table golden_number as
 with new as (
     select head, $body || lpad(($counter + row_number() over (order by head))::varchar, 10, '0') as body
@@ -9,7 +9,7 @@ with new as (
     union all
     select head, body || check_character(body), 'created' from new
 )
-select (row_number() over (order by golden_id))::integer as g, golden_id, head, origin
+select ($numbered + row_number() over (order by golden_id))::integer as g, golden_id, head, origin
 from every_one
 order by golden_id;
 

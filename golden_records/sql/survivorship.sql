@@ -12,11 +12,6 @@ create or replace table provenance (
 -- past: standardized versions of the days before; empty where nothing was ever replaced.
 create table if not exists past as select *, null::date as since, null::date as until from standard where false;
 
--- listing: one row per source that lists period by period and period: its day and that of the next one.
-create or replace temp table listing as
-select source, day, lead(day) over (partition by source order by day) as next_day
-from (select distinct source, observed_on as day from standard where list_contains($periodic, source));
-
 -- testimony: what records say and said, and until when: a row of a yearly list speaks for its year.
 create or replace temp view testimony as
 select s.*, l.next_day as until

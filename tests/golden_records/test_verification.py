@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from cli import app
 from golden_records.authority import matrix
+from golden_records.deliveries import hear
 from golden_records.identity import Issuer, identify
 from golden_records.ids import create_macros
 from golden_records.plan import open_previous
@@ -304,6 +305,7 @@ def landed(place: Path, batches: list[list[Row]]) -> list[list[tuple[Any, ...]]]
         create_macros(con)
         open_previous(con, None)
         identify(con, Issuer("S", "07", 0, 1, DAY))
+        hear(con, rules, DAY)
         survive(con, rules, DAY, 1)
         verify(con, rules, DAY)
         kept = ("select * exclude (g, record_id) from provenance", "select * from dispute")

@@ -18,11 +18,13 @@ from typing import Any
 import duckdb
 
 from golden_records.changes import tell_changes
+from golden_records.deliveries import hear
 from golden_records.identity import Issuer, identify
 from golden_records.ids import create_macros
 from golden_records.plan import Plan, open_previous, plan
 from golden_records.query import Release
 from golden_records.release import publish
+from golden_records.segments import table_sql
 from golden_records.survivorship import survive
 from golden_records.verification import verify
 from linkage import ingest
@@ -107,6 +109,7 @@ def survived(
     create_macros(con)
     open_previous(con, None)
     identify(con, Issuer(rules.entity.prefix, "00", 0, 1, as_of))
+    hear(con, rules, as_of)
     survive(con, rules, as_of, 1)
     verify(con, rules, as_of)
     return con
@@ -281,8 +284,8 @@ class Yard:
     def table(self, name: str, release: int | None = None) -> list[Row]:
         """The rows of a table of a release, as mappings, in the order in which they were written."""
         with self.ask(release) as published:
-            path = published.folder / "ship" / f"{name}.parquet"
+            table = table_sql(published.folder / "ship", name)
         with duckdb.connect() as con:
-            found = con.execute("select * from read_parquet(?)", [str(path)])
+            found = con.execute(f"from {table}")
             names = [column[0] for column in found.description]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

@@ -1,0 +1,69 @@
+"""The tables of a release on disk: one file, or a base and what later releases put in the place of some of its rows.
+
+    <table>.parquet            the base
+    <table>.<n>.parquet        the rows that release n has of the ids it replaced
+    replaced.<n>.parquet       the ids of which release n replaced every row, in all of these tables
+
+A row counts unless its id was replaced later. The files of earlier releases are linked, not copied: a release is a
+folder of its own, and what it shares with others takes no room. Every reader gets a table from `table_sql`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from rules.kinds.base import literal
+
+# The tables of which a release may replace some rows, and the column that names whose they are.
+KEYS = {
+    "golden": "golden_id",
+    "provenance": "golden_id",
+    "dispute": "golden_id",
+    "crosswalk": "golden_id",
+    "redirect": "golden_id",
+    "relation": "from_id",
+    "state": "golden_id",
+}
+REPLACED = "replaced"
+
+
+def table_sql(folder: Path, table: str) -> str:
+    """SQL of a table, in brackets, of the release's folder of an entity type."""
+    base = f"select * from read_parquet({literal(str(folder / f'{table}.parquet'))})"
+    replaced = segments(folder, REPLACED) if table in KEYS else []
+    if not replaced:
+        return f"({base})"
+    key = KEYS[table]
+    rows = "".join(
+        f" union all by name select *, {n} as segment from read_parquet({literal(str(path))})"
+        for n, path in segments(folder, table)
+    )
+    ids = " union all ".join(
+        f"select golden_id as {key}, {n} as segment from read_parquet({literal(str(path))})" for n, path in replaced
+    )
+    return (
+        f"(select t.* exclude (segment) from (select *, 0 as segment from ({base}){rows}) as t left join "
+        f"(select {key}, max(segment) as last from ({ids}) group by {key}) as r on r.{key} = t.{key} "
+        "where r.last is null or t.segment >= r.last)"
+    )
+
+
+def has_table(folder: Path, table: str) -> bool:
+    """Whether the release's folder of an entity type has a table."""
+    return (folder / f"{table}.parquet").exists()
+
+
+def segments(folder: Path, table: str) -> list[tuple[int, Path]]:
+    """The later files of a table, each with the release that wrote it, oldest first."""
+    found = [(path.name.split("."), path) for path in folder.glob(f"{table}.*.parquet")]
+    return sorted((int(parts[1]), path) for parts, path in found if len(parts) == 3 and parts[1].isdigit())
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Have a file of an earlier release in a new one; where the file system has no links it is copied."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -1,0 +1,151 @@
+"""Promises: a plan of what changed is the plan of everything, row for row, whatever changed and however often."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from golden_records import release
+from golden_records.manifest import file_sha256, read_manifest
+from golden_records.plan import Plan, plan
+from golden_records.segments import KEYS
+from linkage.backup import backup, restore
+from linkage.decisions import DecisionStore
+from linkage.progress import SILENT, Reporter
+from linkage.workspace import Workspace
+from rules.model import Rules
+from tests.deliveries import content
+from tests.golden_records.changing import World, copy
+
+
+def released(ws: Workspace, rules: Rules, full: bool = False, reporter: Reporter = SILENT) -> Plan:
+    """Plan and publish what was linked."""
+    con, decisions = ws.connect(), DecisionStore(ws.decisions)
+    try:
+        planned = plan(con, ws, rules, decisions, reporter, full)
+        release.publish(con, ws, rules, decisions, planned, reporter, forced="a small registry", full=full)
+    finally:
+        con.close()
+    return planned
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_what_changed_alone_gives_the_release_that_everything_gives(
+    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release, "SHARE", 0.6)  # of so few, a change is a great share
+    world = World(tmp_path, seed)
+    world.begin(12)
+    assert released(world.ws, world.rules).whole
+    told = []
+    for number in range(2, 6):
+        told.append(world.step())
+        other = copy(world.ws, tmp_path / f"other{number}")
+        planned, everything = released(world.ws, world.rules), released(other, world.rules, full=True)
+        assert everything.whole and not planned.whole
+        assert planned.entities == everything.entities, told
+        now, wanted = content(world.ws.root, number), content(other.root, number)
+        for table in wanted:
+            assert sorted(map(repr, now[table])) == sorted(map(repr, wanted[table])), (table, told)
+
+
+class Deadly:
+    """A reporter under which the process is killed when a step begins."""
+
+    def __init__(self, step: str) -> None:
+        self.name = step
+
+    @contextmanager
+    def step(
+        self, name: str, total: int | None = None, con: duckdb.DuckDBPyConnection | None = None
+    ) -> Iterator[Callable[[int], None]]:
+        if name == self.name:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield lambda done: None
+
+    def note(self, message: str) -> None:
+        return None
+
+
+def _die(folder: str, step: str) -> None:
+    ws = Workspace.open(Path(folder))
+    released(ws, ws.load_rules(), reporter=Deadly(step))
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Plan, dict[str, list[tuple[Any, ...]]]]:
+    """A world of which the second release is linked, and what that release says."""
+    world = World(tmp_path_factory.mktemp("killed"), 5)
+    world.begin(12)
+    released(world.ws, world.rules)
+    world.step()
+    other = copy(world.ws, world.files.parent / "other")
+    planned = released(other, world.rules)
+    assert not planned.whole
+    return world, planned, content(other.root, 2)
+
+
+@pytest.mark.parametrize(
+    "step", ["person: ids", "household: relations and changes", "household: quality", "household: look-up index"]
+)
+def test_a_run_that_was_killed_is_run_again_to_the_same_release(
+    changed: tuple[World, Plan, dict[str, list[tuple[Any, ...]]]], tmp_path: Path, step: str
+) -> None:
+    world, planned, wanted = changed
+    ws = copy(world.ws, tmp_path / "ws")
+    process = get_context("spawn").Process(target=_die, args=(str(ws.root), step))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    again = released(ws, world.rules)
+    assert again.entities == planned.entities
+    now = content(ws.root, 2)
+    for table in wanted:
+        assert sorted(map(repr, now[table])) == sorted(map(repr, wanted[table])), table
+
+
+def test_a_release_of_what_changed_shares_files_and_is_kept_taken_back_and_restored_like_any_other(
+    changed: tuple[World, Plan, dict[str, list[tuple[Any, ...]]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, _, wanted = changed
+    ws = copy(world.ws, tmp_path / "ws")
+    monkeypatch.setattr(release, "SHARE", 10)
+    released(ws, world.rules)
+    first, second = (ws.releases / str(number) for number in (1, 2))
+    shared = {path.relative_to(first) for path in first.rglob("*.parquet") if path.stem in KEYS}
+    assert all((second / path).samefile(first / path) for path in shared)
+    told = {one.path: one for one in read_manifest(second).files}
+    written = {path.relative_to(second).as_posix() for path in second.rglob("*") if path.is_file()} - {"manifest.json"}
+    assert set(told) == written and any(path.endswith("/golden.2.parquet") for path in written)
+    assert all(file_sha256(second / path) == one.sha256 for path, one in told.items())
+
+    before = content(ws.root, 1)
+    backup(ws, tmp_path / "kept.tar")
+    again = restore(tmp_path / "kept.tar", tmp_path / "again")
+    for one in (ws, again):
+        assert content(one.root, 1) == before
+        now = content(one.root, 2)
+        assert all(sorted(map(repr, now[table])) == sorted(map(repr, wanted[table])) for table in wanted)
+        release.rollback(one, 1, world.day)
+        release.rollback(one, 2, world.day)
+        back = content(one.root, 4)
+        for table in ("golden", "provenance", "dispute", "relation", "state"):
+            assert sorted(map(repr, back[f"person/{table}.parquet"])) == sorted(
+                map(repr, now[f"person/{table}.parquet"])
+            )
+
+    monkeypatch.setattr(release, "SHARE", 0)
+    assert released(ws, world.rules).whole  # what was taken back is not what the work database holds
+    world_again = copy(world.ws, tmp_path / "whole")
+    assert not released(world_again, world.rules).whole
+    assert not list((world_again.releases / "2").rglob("replaced.*"))
+    now = content(world_again.root, 2)
+    assert all(sorted(map(repr, now[table])) == sorted(map(repr, wanted[table])) for table in wanted)
