@@ -50,14 +50,13 @@ def remember_days(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(f"create or replace temp table {name}_before as from {name}")
 
 
-def choose(con: duckdb.DuckDBPyConnection, entity: str) -> int:
-    """Find what is affected in an entity type and make its tables; gives how many records are."""
+def choose(con: duckdb.DuckDBPyConnection, entity: str) -> None:
+    """Find what is affected in an entity type and make its tables."""
     clear(con, entity)
     con.execute(f"create schema {part_of(entity)}")
     with within(con, entity):
         run(con, "affected")
         open_before(con)
-        return number(con, "select count(*) from affected_record")
 
 
 def put_back(con: duckdb.DuckDBPyConnection, entity: str) -> None:
@@ -119,8 +118,10 @@ def gather(con: duckdb.DuckDBPyConnection, entities: Iterable[str]) -> None:
 def tell(
     con: duckdb.DuckDBPyConnection, entity: str, release: int, next_seq: int, as_of: date, lived: int
 ) -> dict[str, int]:
-    """Write `replaced`, `redirect` and `change`; returns what `tell_changes` does. `lived` ids were in the release
-    before."""
+    """Write `replaced`, `redirect` and `change`; returns what `tell_changes` does, as if everything had been told.
+
+    `lived` is how many golden records the release before has.
+    """
     part = part_of(entity)
     for sql in statements("replaced"):
         con.execute(sql.format(part=part))
