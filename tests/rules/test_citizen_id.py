@@ -36,7 +36,7 @@ DAMAGED = st.sampled_from(["{}", "{}", " {}", "{}x", "ＩＤ{}", "{:.15}", "{:.1
 DAYS = st.dates(date(2000, 1, 1), date(2029, 12, 31))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(born=st.lists(BORN, min_size=1, max_size=8), damage=DAMAGED, days=st.tuples(DAYS, DAYS))
 def test_a_number_that_does_not_turn_says_the_same_on_both_days(
     born: list[date], damage: str, days: tuple[date, date]
