@@ -32,6 +32,7 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.steps import RESULTS, Document, Step, environment, record, run, shuyuan, write
+from golden_records.segments import table_sql
 
 SOURCE = "civil_registry"
 KEY, NAME, NUMBER, PHONE, ADDRESS = "人员编号", "姓名", "公民身份号码", "联系电话", "户籍地址"
@@ -210,11 +211,15 @@ def compare(one: Path, other: Path) -> list[str]:
         for key in ("release", "as_of", "first_seq", "next_seq", "entities")
         if manifests[0].get(key) != manifests[1].get(key)
     ]
-    names = [{str(path.relative_to(folder)) for path in folder.rglob("*.parquet")} for folder in folders]
+    # A table may stand in several files, of which only its base bears its name alone.
+    names = [
+        {str(path.relative_to(folder)) for path in folder.rglob("*.parquet") if path.name.count(".") == 1}
+        for folder in folders
+    ]
     found += [f"{name}: only one release has it" for name in sorted(names[0] ^ names[1])]
     con = duckdb.connect()
     for name in sorted(names[0] & names[1]):
-        tables = [f"read_parquet('{folder / name}')" for folder in folders]
+        tables = [table_sql((folder / name).parent, Path(name).stem) for folder in folders]
         bags = [
             con.execute(f"select count(*), sum(hash(t)::hugeint) from {table} as t").fetchall()
             + con.execute(f"describe select * from {table}").fetchall()
