@@ -49,9 +49,10 @@ def origin(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Yard:
 
 @pytest.fixture
 def planned(origin: Yard, tmp_path: Path) -> tuple[Yard, Plan]:
-    """A copy of it, to be changed, and the plan that is kept there."""
+    """A copy of it, to be changed, and a plan of everything that is kept there: its audits see everything, too."""
     shutil.copytree(origin.ws.root, tmp_path / "ws", symlinks=True)
     yard = Yard(Workspace.open(tmp_path / "ws"))
+    yard.plan(full=True)
     with yard.open() as con:
         return yard, read_plan(con)
 

@@ -251,10 +251,10 @@ class Yard:
         with self.open() as con:
             link(con, self.ws, self.ws.load_rules(), self.decisions, as_of)
 
-    def plan(self) -> Plan:
+    def plan(self, full: bool = False) -> Plan:
         """Plan the next release of what was linked."""
         with self.open() as con:
-            return plan(con, self.ws, self.ws.load_rules(), self.decisions)
+            return plan(con, self.ws, self.ws.load_rules(), self.decisions, full=full)
 
     def publish(self, planned: Plan, forced: str | None = None) -> int:
         """Publish a plan."""
