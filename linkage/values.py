@@ -70,6 +70,7 @@ def read_fields(
         try:
             if before != sha256 or resolved:
                 anew.add(field)
+                con.execute("drop table if exists coded")  # its numbers are those of the table before
                 execute(
                     con,
                     f"create or replace table {quote('value_' + field)} as {first_sql(entity, field, said)}",
@@ -88,17 +89,16 @@ def read_fields(
         if target is not None and resolved:
             load_references(con, target.entity, rules_folder)
             references.resolve(con, field, target, as_of)
-    _code(con, rules, anew=bool(anew))
+    _code(con, rules)
     return frozenset(anew)
 
 
-def _code(con: duckdb.DuckDBPyConnection, rules: EntityRules, anew: bool) -> None:
-    """Bring `coded` up to the records that are there."""
+def _code(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
+    """Bring `coded` up to the records that are there; where it is missing it is made."""
     con.begin()
     try:
-        if anew:
-            numbers = "".join(f", {quote(f'{field}__{NTH}')} integer" for field in rules.entity.fields)
-            con.execute(f"create or replace table coded (record_id bigint{numbers})")
+        numbers = "".join(f", {quote(f'{field}__{NTH}')} integer" for field in rules.entity.fields)
+        con.execute(f"create table if not exists coded (record_id bigint{numbers})")
         con.execute("delete from coded where record_id < 0")
         upto = number(con, "select coalesce(max(record_id), -1) from coded")
         for table, where in (("record", f"record_id > {upto}"), ("grouped_record", "true")):

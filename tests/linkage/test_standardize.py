@@ -6,6 +6,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from linkage import values
 from linkage.standardize import standardize
 from tests.linkage.things import database, vessel
 
@@ -73,3 +76,24 @@ def test_a_second_run_replaces_the_first(tmp_path: Path) -> None:
         standardize(con, rules, tmp_path, DAY)
     assert con.execute("select rule from finding order by rule").fetchall() == [("no_key",), ("phone_malformed",)]
     assert con.execute("select count(*) from standard").fetchall() == [(1,)]
+
+
+def test_numbers_of_values_that_were_read_anew_are_never_those_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [{"name": name} for name in ("Clio", "Astra", "Delos", "Astra")]
+    con = run(tmp_path, records)
+    names = "select name from standard order by ordinal"
+    expected = con.execute(names).fetchall()
+    # As if the kind had read names in another way until now: the table is made anew, and then the run dies.
+    con.execute("update reading set sha256 = 'another' where field = 'name'")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(values, "_code", interrupted)
+        standardize(con, vessel(tmp_path), tmp_path, DAY)
+    con.execute("update value_name set nth = 4 - nth")
+    standardize(con, vessel(tmp_path), tmp_path, DAY)
+    assert con.execute(names).fetchall() == expected
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
