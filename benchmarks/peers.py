@@ -113,7 +113,8 @@ def measure(work: Path, records: int, seed: int, rounds: int, wanted: list[str])
             try:
                 step = _run(work, side, seed, count["candidate_pairs"])
             except RuntimeError as error:
-                sides[side] = {"absent": f"failed: {str(error).splitlines()[-1]}"}
+                told = str(error).splitlines()[-1].replace(sys.executable, "python").replace(str(work), "…")
+                sides[side] = {"absent": f"failed: {told}"}
                 continue
             taken[side].append((step, {**json.loads(step.stdout.splitlines()[-1]), **_judged(work, side)}))
     for side, runs in taken.items():

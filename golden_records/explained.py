@@ -11,10 +11,9 @@ from typing import Any, Literal
 
 from golden_records import masking
 from golden_records.charts import waterfall
-from linkage.explain import Block, Explanation, Join
-from rules.columns import field_columns
-from rules.kinds import KINDS
-from rules.model import Entity, EntityRules
+from linkage.block import masked_keys
+from linkage.explain import Explanation, Join
+from rules.model import EntityRules
 from rules.titles import comparison_title, level_title
 
 Language = Literal["zh", "en"]
@@ -96,8 +95,8 @@ def document(rules: EntityRules, found: Explanation, folder: Path, language: Lan
         for reading in told["readings"]:
             for name in ("said", "read"):
                 reading[name] = tuple(masking.mask_value(entity, reading["field"], value) for value in reading[name])
-        for block, whole in zip(told["blocks"], found.blocks, strict=True):
-            block["keys"] = tuple(_masked_keys(entity, whole, side) for side in whole.keys)
+        for block, rule in zip(told["blocks"], entity.blocking, strict=True):
+            block["keys"] = tuple(masked_keys(entity, rule, side) for side in block["keys"])
     for reading in told["readings"]:
         reading["title"] = getattr(entity.fields[reading["field"]].title, language)
     for part in told["parts"]:
@@ -175,15 +174,3 @@ def steps(joins: list[Join], language: Language) -> list[str]:
 
 def _decided(kind: str, language: Language) -> str:
     return say(kind, language) if kind != "different" else {"zh": "不同", "en": "different"}[language]
-
-
-def _masked_keys(entity: Entity, block: Block, side: tuple[str | None, ...]) -> tuple[str | None, ...]:
-    """The keys of a block as they may be shown: by the mask of their field's kind, or only a first letter."""
-    owner = {
-        column: KINDS[field.kind] for name, field in entity.fields.items() for column in field_columns(name, field.kind)
-    }
-    names = block.rule.split(" + ")
-    return tuple(
-        None if value is None else owner[name].mask(value) if name in owner else f"{value[:1]}***"
-        for name, value in zip(names, side, strict=True)
-    )

@@ -11,11 +11,12 @@ that its source declares free of duplicates are no pair.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
 
-from linkage.frequencies import block_keys, block_source, block_text, hub_key, hub_name
+from linkage.frequencies import block_keys, block_source, block_text, hub_name, hubs_sql
 from linkage.frequencies import total as frozen_total
 from linkage.sql import number, rows
 from rules.columns import field_columns
@@ -74,8 +75,7 @@ def each_sql(rule: BlockingRule) -> str:
 def hashed_sql(rule: BlockingRule) -> str:
     """SQL: the block of a record, null where a key is null or the block is a hub."""
     hashed = f"cast(hash({block_text(rule)}) >> 1 as bigint)"
-    hubs = "select cast(hash(value) >> 1 as bigint) from frequency where kind = 'hub' "
-    hubs += f"and name = {literal(hub_key(rule))}"
+    hubs = f"select cast(hash(value) >> 1 as bigint) from ({hubs_sql(rule)})"
     known = " and ".join(f"({key}) is not null" for key in block_keys(rule))
     spared = f" and {hashed} not in ({hubs})" if rule.cap is not None else ""
     return f"case when {known}{spared} then {hashed} end"
@@ -132,7 +132,8 @@ def refuse_above_budget(con: duckdb.DuckDBPyConnection, entity: Entity, estimate
         f"select any_value({block_text(rule)} order by ordinal), count(*) from {block_source(rule)} "
         f"where {hashed_sql(rule)} is not null group by {hashed_sql(rule)} order by 2 desc, 1 limit {SHOWN}",
     )
-    blocks = "; ".join(f"{_masked(entity, rule, str(text))} ({count} records)" for text, count in largest)
+    masked = [(masked_keys(entity, rule, str(text).split("\x1f")), count) for text, count in largest]
+    blocks = "; ".join(f"{' + '.join(str(key) for key in keys)} ({count} records)" for keys, count in masked)
     raise RefusedError(
         f"blocking would make {wanted:,} candidate pairs, more than the budget of {allowed:,} "
         f"({entity.matching.budget:g} per record). Rule {estimates[worst].rule!r} makes {estimates[worst].pairs:,}; "
@@ -149,10 +150,12 @@ def _name(rule: BlockingRule) -> str:
     return literal(hub_name(rule))
 
 
-def _masked(entity: Entity, rule: BlockingRule, text: str) -> str:
-    """The key values of a block as they may be printed: by the mask of the field's kind, or only a first letter."""
+def masked_keys(entity: Entity, rule: BlockingRule, values: Sequence[str | None]) -> tuple[str | None, ...]:
+    """The keys of a block as they may be shown: by the mask of the field's kind, or only a first letter."""
     owner = {
         column: KINDS[field.kind] for name, field in entity.fields.items() for column in field_columns(name, field.kind)
     }
-    values = zip(block_keys(rule), text.split("\x1f"), strict=True)
-    return " + ".join(owner[key].mask(value) if key in owner else f"{value[:1]}***" for key, value in values)
+    return tuple(
+        None if value is None else owner[key].mask(value) if key in owner else f"{value[:1]}***"
+        for key, value in zip(block_keys(rule), values, strict=True)
+    )

@@ -17,7 +17,7 @@ import duckdb
 from linkage import frequencies
 from linkage.block import block
 from linkage.cluster import cluster
-from linkage.score import score
+from linkage.score import keeping_all, score
 from linkage.splink_model import frequency_columns, level_labels
 from linkage.standardize import standardize
 from linkage.workspace import use_entity
@@ -26,7 +26,6 @@ from rules.loader import SHIPPED
 from rules.model import Case, EntityRules
 
 NOMINAL = 1_000_000
-LOWEST = -1000.0
 SATISFIES = {
     "match": {"match"},
     "review": {"review"},
@@ -73,8 +72,7 @@ def run_cases(rules: EntityRules, rules_folder: Path, as_of: date) -> list[CaseR
             "delete from pair using standard as l, standard as r "
             "where l.ordinal = join_key_l and r.ordinal = join_key_r and l.source_key <> r.source_key"
         )
-        matching = rules.entity.matching.model_copy(update={"review": LOWEST})
-        score(con, rules.model_copy(update={"entity": rules.entity.model_copy(update={"matching": matching})}))
+        score(con, keeping_all(rules))
         cluster(con, rules, [])
         return _results(con, rules)
     finally:

@@ -21,14 +21,13 @@ from linkage import touched
 from linkage.block import RulePairs
 from linkage.cluster import ClusterCounts, cluster, slot_text
 from linkage.decided import Decided, SourceRecord
-from linkage.frequencies import block_keys, block_source, block_text, hub_key
+from linkage.frequencies import block_keys, block_source, block_text, hubs_sql
 from linkage.kernel.match import Kernel
 from linkage.splink_model import compared_columns, named_columns, sided_columns
 from linkage.sql import number
 from linkage.values import NTH
 from linkage.workspace import use_entity
 from rules.columns import FIXED, quote
-from rules.kinds.base import literal
 from rules.model import BlockingRule, Entity, EntityRules
 
 SCHEMA = "_changes"  # no entity type can bear this name
@@ -60,8 +59,7 @@ def partners_sql(rule: BlockingRule) -> str:
     known = " and ".join(f"({key}) is not null" for key in keys)
     spared = ""
     if rule.cap is not None:
-        hubs = f"select value from frequency where kind = 'hub' and name = {literal(hub_key(rule))}"
-        spared = f" and ({block_text(rule)}) not in ({hubs})"
+        spared = f" and ({block_text(rule)}) not in ({hubs_sql(rule)})"
     using = ", ".join(f"k{i}" for i in range(len(keys)))
     return f"""
 select distinct record_id from (select record_id, {named} from {block_source(rule)} where {known})

@@ -18,18 +18,17 @@ import duckdb
 from linkage import frequencies
 from linkage.changes import population
 from linkage.decided import Decided, SourceRecord
-from linkage.frequencies import block_keys, block_source, block_text, hub_key, hub_name
+from linkage.frequencies import block_keys, block_source, block_text, hub_name, hubs_sql
 from linkage.kernel.weights import prior_weight
-from linkage.score import score
+from linkage.references import has_table
+from linkage.score import keeping_all, score
 from linkage.splink_model import level_labels, settings
 from linkage.sql import rows
 from linkage.values import NTH
 from rules.columns import quote
 from rules.errors import NotFoundError, RefusedError
-from rules.kinds.base import literal
 from rules.model import BlockingRule, EntityRules
 
-LOWEST = -1000.0
 Verdict = Literal["accept", "review", "guard", "reject", "below"]
 
 
@@ -118,11 +117,13 @@ def explain(
     `decided` are decisions about pairs of records: kind and both records.
 
     Raises:
-        NotFoundError: a record is not there, or does not count now.
+        NotFoundError: nothing is linked, or a record is not there or does not count now.
         RefusedError: both are one record.
     """
     if left == right:
         raise RefusedError(f"{'/'.join(left)} is one record; name two")
+    if not has_table(con, rules.name, "cluster"):
+        raise NotFoundError(f"{rules.name} is not linked; run 'shuyuan load' and 'shuyuan link' first")
     ids = tuple(_record_id(con, record) for record in (left, right))
     con.execute("create or replace temp table explained as select unnest($ids::bigint[]) as record_id", {"ids": ids})
     weight, gammas, weights = _weigh(con, rules, ids)
@@ -198,12 +199,12 @@ def _weigh(
     con: duckdb.DuckDBPyConnection, rules: EntityRules, ids: tuple[int, ...]
 ) -> tuple[float, tuple[int, ...], tuple[float, ...]]:
     """Match weight, levels and weights of the pair, whatever guards and thresholds say."""
-    matching = rules.entity.matching.model_copy(update={"review": LOWEST})
-    entity = rules.entity.model_copy(update={"matching": matching, "guards": ()})
+    whole = keeping_all(rules)
+    entity = whole.entity.model_copy(update={"guards": ()})
     named = ", ".join(f"gamma_{rule.name}, weight_{rule.name}" for rule in entity.comparisons)
     with population(con, rules, "explained"):
         con.execute("create table pair as select 0::bigint as join_key_l, 1::bigint as join_key_r, '0' as match_key")
-        score(con, rules.model_copy(update={"entity": entity}))
+        score(con, whole.model_copy(update={"entity": entity}))
         ((weight, *found),) = rows(con, f"select match_weight, {named} from candidate_pair")
     numbers = [float(str(value)) for value in found]
     return float(str(weight)), tuple(int(value) for value in numbers[::2]), tuple(numbers[1::2])
@@ -262,8 +263,7 @@ def _block(con: duckdb.DuckDBPyConnection, rule: BlockingRule, ids: tuple[int, .
     keys = ", ".join(f"cast({key} as varchar)" for key in block_keys(rule))
     hub = "false"
     if rule.cap is not None:
-        hubs = f"select value from frequency where kind = 'hub' and name = {literal(hub_key(rule))}"
-        hub = f"coalesce({block_text(rule)} in ({hubs}), false)"
+        hub = f"coalesce({block_text(rule)} in ({hubs_sql(rule)}), false)"
     told: dict[int, list[tuple[tuple[str | None, ...], bool]]] = {record: [] for record in ids}
     for record, is_hub, *values in con.execute(
         f"select record_id, {hub}, {keys} from {block_source(rule)} where record_id in (from explained) order by all"

@@ -97,6 +97,11 @@ def hub_key(rule: BlockingRule) -> str:
     return f"{hub_name(rule)} above {rule.cap}"
 
 
+def hubs_sql(rule: BlockingRule) -> str:
+    """SQL of the frozen hubs of a rule, each the text of its block."""
+    return f"select value from frequency where kind = 'hub' and name = {literal(hub_key(rule))}"
+
+
 def block_text(rule: BlockingRule) -> str:
     """SQL: the keys of a rule as one text, null where a key is null."""
     keys = ", ".join(f"cast({key} as varchar)" for key in block_keys(rule))

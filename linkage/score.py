@@ -32,6 +32,7 @@ from rules.kinds.base import literal
 from rules.model import ComparisonRule, Entity, EntityRules
 
 CHUNK = 4_000_000
+LOWEST = -1000.0  # no pair weighs less
 
 
 def score(
@@ -47,6 +48,12 @@ def score(
         for low, high in chunks(con):
             advance(score_chunk(session, entity, f"join_key_l >= {low} and join_key_l < {high}"))
     con.execute("drop table comparable")
+
+
+def keeping_all(rules: EntityRules) -> EntityRules:
+    """The same rules, by which every pair is kept whatever it weighs."""
+    matching = rules.entity.matching.model_copy(update={"review": LOWEST})
+    return rules.model_copy(update={"entity": rules.entity.model_copy(update={"matching": matching})})
 
 
 def comparable_sql(entity: Entity) -> str:

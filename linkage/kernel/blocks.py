@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from linkage.frequencies import hub_key
+from linkage.frequencies import hubs_sql
 from linkage.kernel.columns import NULL, WIDE_NULL, Bools, Columns, Ints, Lists, Narrow
 from linkage.kernel.conditions import Positions, distinct, shared, where_true
 from linkage.sql import rows
@@ -82,7 +82,7 @@ def hubs(con: duckdb.DuckDBPyConnection, columns: Columns, rule: Rule) -> list[l
     """The frozen hubs of a rule, each as the values of its keys in the arrays; hubs that are gone are left out."""
     if rule.rule.cap is None:
         return []
-    found = rows(con, "select value from frequency where kind = 'hub' and name = $name", name=hub_key(rule.rule))
+    found = rows(con, hubs_sql(rule.rule))
     names = [*rule.keys, *([rule.elements] if rule.elements else [])]
     parts = [str(value).split(UNIT) for (value,) in found]
     known = [part for part in parts if len(part) == len(names)]
