@@ -26,7 +26,7 @@ import duckdb
 from golden_records.changes import tell_changes
 from golden_records.sql import run, statements
 from linkage.decisions import DecisionStore
-from linkage.sql import number
+from linkage.sql import number, transaction
 from linkage.workspace import use_entity
 from rules.columns import quote
 
@@ -65,18 +65,13 @@ def put_back(con: duckdb.DuckDBPyConnection, entity: str) -> None:
     All records are placed because their numbers move where one comes or goes.
     """
     part = part_of(entity)
-    con.begin()
-    try:
+    with transaction(con):
         for table in PUT_BACK:
             con.execute(f"delete from {table} where golden_id in (select golden_id from {part}.affected_id)")
             con.execute(f"insert into {table} by name from {part}.{table}")
         con.execute(f"create or replace table identifier_before as from {part}.before_identifier")
         con.execute(f"insert into alike (from {part}.alike except from alike)")
         run(con, "placed")
-        con.commit()
-    except BaseException:
-        con.rollback()
-        raise
 
 
 @contextmanager
@@ -131,13 +126,8 @@ def tell(
         con.execute("create or replace temp view previous_relation as from held_relation")
         events = tell_changes(con, release, next_seq, as_of)
         events["unchanged"] += lived - number(con, "select count(*) from before_golden")
-    con.begin()
-    try:
+    with transaction(con):
         con.execute(f"create or replace table change as from {part}.change")
         con.execute(f"delete from redirect where golden_id in (select golden_id from {part}.affected_id)")
         con.execute(f"insert into redirect by name from {part}.redirect")
-        con.commit()
-    except BaseException:
-        con.rollback()
-        raise
     return events

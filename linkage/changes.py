@@ -24,7 +24,7 @@ from linkage.decided import Decided, SourceRecord
 from linkage.frequencies import block_keys, block_source, block_text, hubs_sql
 from linkage.kernel.match import Kernel
 from linkage.splink_model import compared_columns, named_columns, sided_columns
-from linkage.sql import number
+from linkage.sql import number, transaction
 from linkage.values import NTH
 from linkage.workspace import use_entity
 from rules.columns import FIXED, quote
@@ -89,8 +89,7 @@ def cluster_changes(
         con.execute("create or replace temp table refused_again as from refusal")
     con.execute(_CHANGED)
     touched.note(con, "from changed")
-    con.begin()
-    try:
+    with transaction(con):
         for table, found, members in (
             ("cluster", "clustered", ("record_id",)),
             ("refusal", "refused_again", ("record_l", "record_r")),
@@ -98,10 +97,6 @@ def cluster_changes(
             for member in members:
                 con.execute(f"delete from {table} where {member} in (from reached) or {member} in (from gone)")
             con.execute(f"insert into {table} by name from {found}")
-        con.commit()
-    except BaseException:
-        con.rollback()
-        raise
     clusters = number(con, "select count(*) from cluster where record_id = cluster_id")
     return ClusterCounts(clusters, number(con, "select count(*) from refusal"))
 

@@ -274,8 +274,7 @@ def _take_in(
     """Commit the rows of `staged_row` as one batch."""
     delivery = entity.sources.sources[source].delivery
     fields = [quote(field) for field in entity.entity.fields]
-    con.begin()
-    try:
+    with sql.transaction(con):
         batch_id = sql.number(con, "select coalesce(max(batch_id), 0) + 1 from batch")
         con.executemany(
             "insert into reject values (?, ?, ?, ?, null)",
@@ -334,10 +333,6 @@ def _take_in(
         withdrawn = sql.number(con, _GONE, source=source) if delivery == "snapshot" else 0
         for table in ("before_key", "staged_row", "repeated", "versioned"):
             con.execute(f"drop table if exists {table}")
-        con.commit()
-    except BaseException:
-        con.rollback()
-        raise
     return LoadReport(entity.name, source, name, sha256, batch_id, rows, new, unchanged, deleted, rejected, withdrawn)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from linkage.sql import number, run
+from linkage.sql import number, run, transaction
 from linkage.standardize import (
     PAST_ARRIVAL,
     check_findings_sql,
@@ -62,8 +62,7 @@ def renew(
         find_values(con, rules)
         con.execute(f"create or replace temp table past_version as {past_sql(rules, silent)}")
     con.execute("delete from staged where record_id in (select record_id from check_finding where severity = 'error')")
-    con.begin()
-    try:
+    with transaction(con):
         con.execute("delete from standard where record_id in (from gone)")
         con.execute("insert into standard by name from staged")
         con.execute("drop table staged")
@@ -78,10 +77,6 @@ def renew(
         _change_past(con, rules)
         for check in last_checks(rules.entity):
             _check_together(con, check)
-        con.commit()
-    except BaseException:
-        con.rollback()
-        raise
     return True
 
 

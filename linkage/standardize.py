@@ -27,7 +27,7 @@ from sqlglot import exp
 
 from linkage import references
 from linkage.splink_model import named_columns
-from linkage.sql import number, run
+from linkage.sql import number, run, transaction
 from linkage.values import CODE, NTH, read_fields
 from linkage.workspace import use_entity
 from rules.columns import FIXED, field_columns, needed_columns, quote
@@ -109,8 +109,7 @@ def _build(con: duckdb.DuckDBPyConnection, rules: EntityRules, silent: frozenset
         _compare(con, entity)
         own += f" and rule in ({', '.join(literal(rule) for rule in sorted(own_rules(entity)))})"
         con.execute(f"create or replace temp table told_before as from finding where {own}")
-    con.begin()
-    try:
+    with transaction(con):
         con.execute("drop table if exists standard")
         con.execute("alter table staged rename to standard")
         con.execute(f"delete from finding where {own}")
@@ -119,10 +118,6 @@ def _build(con: duckdb.DuckDBPyConnection, rules: EntityRules, silent: frozenset
         run(con, "checked")
         if kept:
             retell(con, own)
-        con.commit()
-    except BaseException:
-        con.rollback()
-        raise
 
 
 def _compare(con: duckdb.DuckDBPyConnection, entity: Entity) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 import duckdb
 
 from linkage import references
-from linkage.sql import execute, number
+from linkage.sql import execute, number, transaction
 from rules.columns import needed_columns, quote
 from rules.kinds import KINDS
 from rules.kinds.base import literal
@@ -66,8 +66,7 @@ def read_fields(
         resolved = target is not None and not rule.options.get("late")
         sha256 = _signature(entity, field, said, rules_folder)
         before, day, read_upto = known.get(field, (None, as_of, 0))
-        con.begin()
-        try:
+        with transaction(con):
             if before != sha256 or resolved:
                 anew.add(field)
                 con.execute("drop table if exists coded")  # its numbers are those of the table before
@@ -82,10 +81,6 @@ def read_fields(
                 if read_upto < upto or grouped:
                     execute(con, _more_sql(entity, field, said, read_upto), as_of=as_of)
             con.execute("insert or replace into reading values (?, ?, ?, ?)", [field, sha256, as_of, upto])
-            con.commit()
-        except BaseException:
-            con.rollback()
-            raise
         if target is not None and resolved:
             load_references(con, target.entity, rules_folder)
             references.resolve(con, field, target, as_of)
@@ -95,8 +90,7 @@ def read_fields(
 
 def _code(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
     """Bring `coded` up to the records that are there; where it is missing it is made."""
-    con.begin()
-    try:
+    with transaction(con):
         numbers = "".join(f", {quote(f'{field}__{NTH}')} integer" for field in rules.entity.fields)
         con.execute(f"create table if not exists coded (record_id bigint{numbers})")
         con.execute("delete from coded where record_id < 0")
@@ -104,10 +98,6 @@ def _code(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
         for table, where in (("record", f"record_id > {upto}"), ("grouped_record", "true")):
             if number(con, f"select count(*) from {table} where {where}"):
                 con.execute(f"insert into coded by name {_coded_sql(rules, table, where)}")
-        con.commit()
-    except BaseException:
-        con.rollback()
-        raise
 
 
 def _coded_sql(rules: EntityRules, table: str, where: str) -> str:

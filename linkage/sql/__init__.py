@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 
 import duckdb
@@ -27,6 +29,18 @@ def execute(con: duckdb.DuckDBPyConnection, statement: str, **values: object) ->
     """Run one statement with those of `values` that it names as `$value` (DuckDB refuses the others)."""
     named = set(_NAMED.findall(statement))
     con.execute(statement, {key: value for key, value in values.items() if key in named})
+
+
+@contextmanager
+def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All that is done in the block counts when it ends, none of it where it fails."""
+    con.begin()
+    try:
+        yield
+        con.commit()
+    except BaseException:
+        con.rollback()
+        raise
 
 
 def rows(con: duckdb.DuckDBPyConnection, statement: str, **values: object) -> list[tuple[object, ...]]:
