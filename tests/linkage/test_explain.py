@@ -7,14 +7,13 @@ from datetime import date
 import duckdb
 import pytest
 
-from demo.population import generate
 from golden_records import explained
 from linkage.decisions import Decision, DecisionStore
 from linkage.explain import explain, history
-from linkage.ingest import load_file
 from linkage.link import link
 from linkage.workspace import Workspace, use_entity
 from rules.errors import NotFoundError, RefusedError
+from tests.linkage import things
 
 DAY = date(2026, 2, 1)
 ENTITIES = ("committee", "person", "household", "organization", "institution")
@@ -22,14 +21,7 @@ ENTITIES = ("committee", "person", "household", "organization", "institution")
 
 @pytest.fixture(scope="module")
 def province(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    ws = Workspace.create(tmp_path_factory.mktemp("explain") / "ws")
-    rules = ws.load_rules()
-    con = ws.connect()
-    for entity, source, path in generate(ws.root / "demo", 500, 5).files:
-        load_file(con, ws, rules.entities[entity], source, path)
-    link(con, ws, rules, DecisionStore(ws.decisions), DAY)
-    con.close()
-    return ws
+    return things.province(tmp_path_factory.mktemp("explain") / "workspace", 500, DAY)
 
 
 PAIRS = """

@@ -12,15 +12,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from demo.population import generate
 from linkage import frequencies
 from linkage.block import block
-from linkage.decisions import DecisionStore
-from linkage.ingest import load_file
 from linkage.kernel import match
 from linkage.kernel.columns import encode
 from linkage.kernel.match import Kernel
-from linkage.link import link
 from linkage.score import score
 from linkage.splink_model import build, comparison
 from linkage.standardize import standardize
@@ -28,6 +24,7 @@ from linkage.workspace import Workspace, use_entity
 from rules.errors import RefusedError
 from rules.loader import SHIPPED, load_rules
 from rules.model import EntityRules
+from tests.linkage import things
 from tests.linkage.things import VESSEL, database, population, vessel
 
 DAY = date(2024, 6, 1)
@@ -60,14 +57,7 @@ def both(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> int:
 
 @pytest.fixture(scope="module")
 def province(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    ws = Workspace.create(tmp_path_factory.mktemp("kernel") / "workspace")
-    rules = ws.load_rules()
-    con = ws.connect()
-    for entity, source, path in generate(ws.root / "demo", SIZE, 5).files:
-        load_file(con, ws, rules.entities[entity], source, path)
-    link(con, ws, rules, DecisionStore(ws.decisions), DAY)
-    con.close()
-    return ws
+    return things.province(tmp_path_factory.mktemp("kernel") / "workspace", SIZE, DAY)
 
 
 @pytest.mark.parametrize("entity", ENTITIES)

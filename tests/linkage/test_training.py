@@ -15,14 +15,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from demo.population import generate
-from linkage.decisions import DecisionStore
 from linkage.estimate import Estimates, Key, estimate_m, read_trained, training_sql
-from linkage.ingest import load_file
 from linkage.kernel import training
 from linkage.kernel.blocks import Blocks, among, blocks, stream
 from linkage.kernel.training import UNGROUPED, Training, maximised, one_sided
-from linkage.link import link
 from linkage.splink_model import build, predicting
 from linkage.sql import number
 from linkage.standardize import standardize
@@ -30,6 +26,7 @@ from linkage.train import train
 from linkage.workspace import Workspace, use_entity
 from rules.loader import SHIPPED, load_rules
 from rules.model import Entity, EntityRules
+from tests.linkage import things
 from tests.linkage.test_kernel import RECORD, entities
 from tests.linkage.things import VESSEL, database, population, vessel
 
@@ -67,14 +64,7 @@ def both(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> Estimates:
 
 @pytest.fixture(scope="module")
 def province(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    ws = Workspace.create(tmp_path_factory.mktemp("training") / "workspace")
-    rules = ws.load_rules()
-    con = ws.connect()
-    for entity, source, path in generate(ws.root / "demo", SIZE, 5).files:
-        load_file(con, ws, rules.entities[entity], source, path)
-    link(con, ws, rules, DecisionStore(ws.decisions), DAY)
-    con.close()
-    return ws
+    return things.province(tmp_path_factory.mktemp("training") / "workspace", SIZE, DAY)
 
 
 @pytest.mark.parametrize("entity", ENTITIES)

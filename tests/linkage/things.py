@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import random
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from linkage.workspace import use_entity
+from demo.population import generate
+from linkage.decisions import DecisionStore
+from linkage.ingest import load_file
+from linkage.link import link
+from linkage.workspace import Workspace, use_entity
 from rules.columns import quote
 from rules.model import Entity, EntityRules, Sources
 
@@ -110,3 +115,15 @@ def population(vessels: int, seed: int) -> list[dict[str, Any]]:
                 }
             )
     return records
+
+
+def province(folder: Path, size: int, day: date) -> Workspace:
+    """A workspace in which a made-up province of about `size` person records is loaded and linked as of a day."""
+    ws = Workspace.create(folder)
+    rules = ws.load_rules()
+    con = ws.connect()
+    for entity, source, path in generate(ws.root / "demo", size, 5).files:
+        load_file(con, ws, rules.entities[entity], source, path)
+    link(con, ws, rules, DecisionStore(ws.decisions), day)
+    con.close()
+    return ws
