@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from golden_records import masking
-from golden_records.charts import waterfall
 from linkage.block import masked_keys
 from linkage.explain import Explanation, Join
 from rules.model import EntityRules
@@ -138,6 +137,9 @@ def sentences(found: Explanation, language: Language) -> list[str]:
 
 def picture(told: Document, language: Language) -> str:
     """The waterfall of a document's weights as SVG."""
+    # Drawing libraries are slow to load, and every command would wait for them.
+    from golden_records import charts
+
     bars, at = [], 0.0
     parts = [(say("prior", language), told["prior"])]
     parts += [(f"{one['title']}：{one['level_title']}", one["weight"]) for one in told["parts"]]
@@ -145,7 +147,7 @@ def picture(told: Document, language: Language) -> str:
         bars.append(_bar(name, at, at + weight, weight, "for" if weight >= 0 else "against"))
         at += weight
     bars.append(_bar(say("sum", language), 0.0, told["match_weight"], told["match_weight"], "sum"))
-    return waterfall(bars, "why", say("weight", language))
+    return charts.waterfall(bars, "why", say("weight", language))
 
 
 def _bar(name: str, low: float, high: float, n: float, way: str) -> Document:
