@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import version
+from pathlib import Path
 from typing import Literal
 
 import duckdb
@@ -28,6 +29,7 @@ from linkage.cluster import ClusterCounts, cluster
 from linkage.decided import SourceRecord
 from linkage.decisions import DecisionStore, Waiting
 from linkage.frequencies import path_of
+from linkage.kernel import store
 from linkage.kernel.match import Kernel
 from linkage.progress import SILENT, Reporter
 from linkage.references import group, has_table
@@ -103,7 +105,7 @@ def link(
         before = con.execute("delete from main.linked where entity = ? returning basis, batch", [one.name]).fetchall()
         kept = not full and engine == "kernel" and [by for by, _ in before] == [basis(rules, one)]
         since = before[0][1] if kept else None
-        reports.append(_link_one(con, rules, one, decisions, as_of, reporter, engine, since))
+        reports.append(_link_one(con, ws, rules, one, decisions, as_of, reporter, engine, since))
         batch = number(con, "select max(batch_id) from batch")
         said = [one.name, fingerprint(con, rules, one, last_decision, as_of), as_of, basis(rules, one), batch]
         con.execute("insert into main.linked values (?, ?, ?, ?, ?)", said)
@@ -229,6 +231,7 @@ def disk_needed(con: duckdb.DuckDBPyConnection, entities: Iterable[EntityRules])
 
 def _link_one(
     con: duckdb.DuckDBPyConnection,
+    ws: Workspace,
     rules: Rules,
     one: EntityRules,
     decisions: DecisionStore,
@@ -252,35 +255,49 @@ def _link_one(
     changed = None if since is None else _changed(con)
     if changed is not None:
         with step("block and score", watched=False):
-            estimates, compared = match_changes(con, one)
+            estimates, compared = match_changes(con, one, ws.packed / one.name)
+        kernel = None
     else:
         touched.forget(con)
         frequencies.load(con, one)
-        estimates, compared = _match(con, one, engine, step)
+        estimates, compared, kernel = _match(con, one, engine, step)
     with step("cluster", watched=False):
         if changed is not None:
             named = {subject for said in decisions.entries(one.name, withdrawn=True) for subject in said.subjects}
             counts = cluster_changes(con, one, decisions.replay(one.name), named)
         else:
             counts = cluster(con, one, decisions.replay(one.name))
+    with step("match index", watched=False):
+        _pack(con, one, ws.packed / one.name, kernel, changed is None, basis(rules, one))
     with step("review queue", watched=False):
         waiting = decisions.fill_queue(one.name, _waiting(con, one, decisions))
     return _report(con, one, estimates, compared, counts, waiting, changed, seconds)
 
 
-def _match(con: duckdb.DuckDBPyConnection, one: EntityRules, engine: Engine, step: Step) -> tuple[list[RulePairs], int]:
-    """Match all records; gives the pairs that each rule makes and how many were compared."""
+def _match(
+    con: duckdb.DuckDBPyConnection, one: EntityRules, engine: Engine, step: Step
+) -> tuple[list[RulePairs], int, Kernel | None]:
+    """Match all records; gives the pairs that each rule makes, how many were compared, and what the kernel read."""
     if engine == "kernel":
         with step("block", None, False):
             kernel = Kernel(con, one)
         with step("score", sum(rule.pairs for rule in kernel.estimates), True) as advance:
-            return kernel.estimates, kernel.match(advance)
+            return kernel.estimates, kernel.match(advance), kernel
     with step("block", None, True):
         estimates = block(con, one)
     pairs = number(con, "select pairs from candidate_total")
     with step("score", pairs, True) as advance:
         score(con, one, advance)
-    return estimates, pairs
+    return estimates, pairs, None
+
+
+def _pack(
+    con: duckdb.DuckDBPyConnection, one: EntityRules, folder: Path, kernel: Kernel | None, anew: bool, made_with: str
+) -> None:
+    """Write the packed store of all records where what changed was not added to it, or was too often."""
+    made = store.Made.read(folder)
+    if anew or made is None or made.basis != made_with or made.outgrown:
+        store.write(con, one, kernel or Kernel(con, one), folder, made_with)
 
 
 def _changed(con: duckdb.DuckDBPyConnection) -> int | None:

@@ -40,6 +40,9 @@ from rules.model import EntityRules
 
 FORMAT = 1
 INDEX = "index.json"
+# When a store is written whole again: a search looks into every segment.
+SHARE = 0.2
+MOST_SEGMENTS = 12
 Words = NDArray[np.uint64]
 Array = Any  # of NumPy or Arrow
 # Odd numbers of SplitMix64 (Steele, Lea & Flood 2014).
@@ -110,15 +113,28 @@ def bits(count: int) -> int:
 
 @dataclass(frozen=True)
 class Made:
-    """What a store was made with: what must be known to read it and to weigh by it."""
+    """What a store was made with: what must be known to read it and to weigh by it.
+
+    basis     a hash of program, rules and frequencies
+    standard  the columns of `standard` with their types
+    records   the records at the time of freezing
+    hubs      the texts of the frozen hubs, by blocking rule
+    segments  number and records of each
+    """
 
     basis: str
     duckdb: str
     standard: dict[str, str]
     records: int
     hubs: tuple[tuple[str, ...], ...]
-    segments: tuple[int, ...]
+    segments: tuple[tuple[int, int], ...]
     format: int = FORMAT
+
+    @property
+    def outgrown(self) -> bool:
+        """Whether so much was added that one segment should be made of all."""
+        (_, base), *later = self.segments
+        return len(later) >= MOST_SEGMENTS or sum(count for _, count in later) > SHARE * base
 
     @classmethod
     def read(cls, folder: Path) -> Made | None:
@@ -129,8 +145,7 @@ class Made:
         said = json.loads(path.read_text(encoding="utf-8"))
         if said.get("format") != FORMAT or said.get("duckdb") != duckdb.__version__:
             return None
-        hubs = tuple(tuple(one) for one in said.pop("hubs"))
-        return cls(**{**said, "hubs": hubs, "segments": tuple(said["segments"])})
+        return cls(**{**said, **{name: tuple(tuple(one) for one in said[name]) for name in ("hubs", "segments")}})
 
     def write(self, folder: Path) -> None:
         write_atomically(folder / INDEX, json.dumps(vars(self), ensure_ascii=False))
@@ -149,17 +164,21 @@ def write(con: duckdb.DuckDBPyConnection, rules: EntityRules, kernel: Kernel, fo
         for rule in rules.entity.blocking
     )
     standard = {str(name): str(sql_type) for name, sql_type, *_ in described}
-    Made(basis, duckdb.__version__, standard, total(con), hubs, (0,)).write(making)
+    segments = ((0, kernel.columns.count),)
+    Made(basis, duckdb.__version__, standard, total(con), hubs, segments).write(making)
     shutil.rmtree(folder, ignore_errors=True)
     making.rename(folder)
 
 
-def append(con: duckdb.DuckDBPyConnection, kernel: Kernel, folder: Path, made: Made, gone: Iterable[int]) -> None:
+def append(con: duckdb.DuckDBPyConnection, kernel: Kernel, folder: Path, gone: Iterable[int]) -> None:
     """Add a segment of the records that `kernel` read; `gone` are those that no earlier segment speaks for any more."""
-    n = made.segments[-1] + 1
+    made = Made.read(folder)
+    if made is None:
+        return
+    n = made.segments[-1][0] + 1
     shutil.rmtree(folder / str(n), ignore_errors=True)
     _write_segment(con, kernel, folder / str(n), gone)
-    Made(**{**vars(made), "segments": (*made.segments, n)}).write(folder)
+    Made(**{**vars(made), "segments": (*made.segments, (n, kernel.columns.count))}).write(folder)
 
 
 def open_store(folder: Path, compiled: Compiled) -> tuple[Made, list[Segment]]:
@@ -171,7 +190,7 @@ def open_store(folder: Path, compiled: Compiled) -> tuple[Made, list[Segment]]:
     made = Made.read(folder)
     if made is None:
         raise RefusedError(f"there is no match index in {folder} that this version can read; run 'shuyuan link --full'")
-    return made, [_open_segment(folder / str(n), compiled) for n in made.segments]
+    return made, [_open_segment(folder / str(n), compiled) for n, _ in made.segments]
 
 
 def open_frequency(folder: Path) -> dict[str, tuple[Values, Ints, int]]:
