@@ -268,7 +268,7 @@ def _link_one(
         else:
             counts = cluster(con, one, decisions.replay(one.name))
     with step("match index", watched=False):
-        _pack(con, one, ws.packed / one.name, kernel, changed is None, basis(rules, one))
+        _pack(con, one, ws.packed / one.name, kernel, changed is None, basis(rules, one), as_of)
     with step("review queue", watched=False):
         waiting = decisions.fill_queue(one.name, _waiting(con, one, decisions))
     return _report(con, one, estimates, compared, counts, waiting, changed, seconds)
@@ -292,12 +292,18 @@ def _match(
 
 
 def _pack(
-    con: duckdb.DuckDBPyConnection, one: EntityRules, folder: Path, kernel: Kernel | None, anew: bool, made_with: str
+    con: duckdb.DuckDBPyConnection,
+    one: EntityRules,
+    folder: Path,
+    kernel: Kernel | None,
+    anew: bool,
+    made_with: str,
+    as_of: date,
 ) -> None:
     """Write the packed store of all records where what changed was not added to it, or was too often."""
     made = store.Made.read(folder)
     if anew or made is None or made.basis != made_with or made.outgrown:
-        store.write(con, one, kernel or Kernel(con, one), folder, made_with)
+        store.write(con, one, kernel or Kernel(con, one), folder, made_with, as_of)
 
 
 def _changed(con: duckdb.DuckDBPyConnection) -> int | None:

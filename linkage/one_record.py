@@ -20,6 +20,7 @@ import duckdb
 from linkage.kernel.columns import number_sql
 from linkage.kernel.compiler import Needed
 from linkage.kernel.search import Held, Query
+from linkage.kernel.store import Known
 from linkage.standardize import derived_together
 from linkage.values import BLANKS, load_references, parsed_sql
 from rules.columns import needed_columns, quote
@@ -32,7 +33,10 @@ REFERENCES = ("reference", "members")
 
 
 class RecordReader:
-    """Reads records of one entity type as seen on `as_of`; `standard` has the columns of the store with their types."""
+    """Reads records of one entity type as seen on `as_of`.
+
+    `standard` has the columns of the store with their types, `known` by field the texts that need not be read.
+    """
 
     def __init__(
         self,
@@ -42,6 +46,7 @@ class RecordReader:
         standard: Mapping[str, str],
         needed: Needed,
         adjusting: Iterable[str],
+        known: Mapping[str, Known],
     ) -> None:
         entity = rules.entity
         self.con = duckdb.connect()
@@ -53,6 +58,7 @@ class RecordReader:
         load_references(self.con, entity, rules_folder)
         self.con.execute("create table typed (raw varchar)")
         self._groups = _groups(rules)
+        self._known = known
         self._remembered: dict[int, dict[str, dict[str, Any]]] = {i: {} for i in range(len(self._groups))}
         # Optimizing a plan for one row costs more than the row does.
         self.con.execute("pragma disable_optimizer")
@@ -96,15 +102,21 @@ class RecordReader:
         row: dict[str, Any] = dict.fromkeys(self._plain)
         row |= {"source": source, "record_id": -1, "ordinal": -1}
         for i, fields in enumerate(self._groups):
-            texts = {field: (said.get(field) or "").strip(BLANKS) for field in fields}
-            known = self._read(i, {text for text in texts.values() if text})
-            for field, text in texts.items():
-                if text:
-                    row |= self._columns(field, known[text])
+            unread: dict[str, str] = {}
+            for field in fields:
+                text = (said.get(field) or "").strip(BLANKS)
+                found = self._known[field].find(text) if text and field in self._known else None
+                if found is not None:
+                    row |= self._columns(field, found)
+                elif text:
+                    unread[field] = text
+            read = self._read(i, set(unread.values()))
+            for field, text in unread.items():
+                row |= self._columns(field, read[text])
+        said_by = {name: value for name, value in row.items() if value is not None}
+        named, places = ", ".join(quote(name) for name in said_by), ", ".join("?" * len(said_by))
         self.con.execute("truncate one")
-        self.con.execute(
-            f"insert into one values ({', '.join('?' * len(self._plain))})", [row[name] for name in self._plain]
-        )
+        self.con.execute(f"insert into one ({named}) values ({places})", list(said_by.values()))
         return self._query(self.con.execute("execute columns").fetchall()[0])
 
     def _read(self, group: int, texts: set[str]) -> dict[str, dict[str, Any]]:

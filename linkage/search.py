@@ -11,10 +11,11 @@ import duckdb
 
 from linkage.kernel.match import Compiled
 from linkage.kernel.search import Candidate, Index
-from linkage.kernel.store import Made
+from linkage.kernel.store import Known, Made
 from linkage.one_record import RecordReader
 from rules.columns import quote
 from rules.errors import NotFoundError
+from rules.kinds import KINDS
 from rules.model import EntityRules
 
 
@@ -44,7 +45,13 @@ class Search:
         # What conditions ask about a handful of pairs is answered sooner than it is optimized.
         con.execute("pragma disable_optimizer")
         index = Index(con, rules, compiled, folder)
-        reader = RecordReader(rules, rules_folder, as_of, made.standard, compiled.needed, compiled.adjusted)
+        # What a text means may turn with the day.
+        known = {
+            field: Known.open(folder, field)
+            for field, rule in rules.entity.fields.items()
+            if made.as_of == as_of.isoformat() or "$as_of" not in KINDS[rule.kind].parse("raw", rule.options)
+        }
+        reader = RecordReader(rules, rules_folder, as_of, made.standard, compiled.needed, compiled.adjusted, known)
         return cls(index, reader)
 
     def close(self) -> None:

@@ -337,6 +337,7 @@ REPORTS = [
     f"how {P1}",
     f"show {P1}",
     "find -e person --field citizen_id --value 880101198503120023",
+    "match person name=沈青禾 citizen_id=880101198503120023",
     "changes",
     "authority person --at 2025-01-31",
     "trust person",

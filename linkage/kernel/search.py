@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from linkage.kernel.blocks import UNIT, Rule
-from linkage.kernel.columns import NULL, WIDE_NULL, Columns, Floats, Ints, Lists
+from linkage.kernel.columns import NULL, WIDE_NULL, Bools, Columns, Floats, Ints, Lists
 from linkage.kernel.conditions import Pairs
 from linkage.kernel.match import VERDICTS, Compiled, Model
 from linkage.kernel.store import Segment, Values, mixed, open_frequency, open_store
@@ -80,13 +80,21 @@ class Index:
         self._model = Model.of(rules.entity, compiled, settings(rules, self.made.records), rarest)
 
     def __len__(self) -> int:
-        return sum(one.columns.count for one in self.segments) - sum(one.gone.size for one in self.segments)
+        """How many records count."""
+        return sum(
+            one.columns.count - int(np.count_nonzero(_gone(one.record_id, self._later(i))))
+            for i, one in enumerate(self.segments)
+        )
+
+    def _later(self, i: int) -> list[Ints]:
+        """The records that count no more in segment `i`, as later ones have it."""
+        return [one.gone for one in self.segments[i + 1 :] if one.gone.size]
 
     def search(self, query: Query, limit: int | None = None) -> list[Candidate]:
         """The records at or above `matching.review`, best first; of equal weight by source and key."""
         found: list[Candidate] = []
         for i, segment in enumerate(self.segments):
-            found += self._within(segment, [later.gone for later in self.segments[i + 1 :]], query)
+            found += self._within(segment, self._later(i), query)
         found.sort(key=lambda one: (-one.weight, one.source, one.source_key))
         return found[:limit]
 
@@ -95,10 +103,8 @@ class Index:
             sql: _code(values, query.codes.get(sql)) for sql, values in segment.values.items() if sql in query.codes
         }
         ordinals, rules = self._candidates(segment, query, codes)
-        for gone in later:
-            if ordinals.size and gone.size:
-                kept = ~np.isin(segment.record_id[ordinals], gone)
-                ordinals, rules = ordinals[kept], rules[kept]
+        kept = ~_gone(segment.record_id[ordinals], later)
+        ordinals, rules = ordinals[kept], rules[kept]
         if not ordinals.size:
             return []
         few = _Few(segment, ordinals, query, codes)
@@ -174,6 +180,14 @@ class Index:
         values, counts, of = self._frequency[column]
         found = values.find(held.hash, held.value)
         return (1 if found is None else int(counts[found])) / of
+
+
+def _gone(records: Ints, later: Sequence[Ints]) -> Bools:
+    """Which records later segments name."""
+    found = np.zeros(records.size, dtype=np.bool_)
+    for gone in later:
+        found |= np.isin(records, gone)
+    return found
 
 
 def _block(segment: Segment, words: NDArray[np.uint64], rule: Rule, keys: Sequence[int]) -> Ints:

@@ -2,6 +2,7 @@
 
     index.json           what it was made with, its segments in order, the hubs of every blocking rule
     frequency.arrow      by column that adjusts weights: values, their hashes in order, counts
+    known_<field>.arrow  what texts that several records said at the time mean (value_<field>), by a hash of the text
     <n>/columns.arrow    segment n: one array per column, the values of every domain, who the records are
     <n>/rule_<i>.arrow   segment n: the words of blocking rule i, in order
     <n>/gone.arrow       segment n: the records of earlier segments that count no more
@@ -15,10 +16,12 @@ those that went: a record counts where no later segment names it. Segments can t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -33,7 +36,9 @@ from linkage.kernel.blocks import Rule, held, null_of
 from linkage.kernel.columns import Columns, Domain, Floats, Hashes, Ints, Lists
 from linkage.kernel.match import Compiled, Kernel
 from linkage.sql import rows
+from linkage.values import NTH
 from linkage.workspace import write_atomically
+from rules.columns import quote
 from rules.errors import RefusedError
 from rules.kinds.base import literal
 from rules.model import EntityRules
@@ -116,6 +121,7 @@ class Made:
     """What a store was made with: what must be known to read it and to weigh by it.
 
     basis     a hash of program, rules and frequencies
+    as_of     the day as of which texts were read
     standard  the columns of `standard` with their types
     records   the records at the time of freezing
     hubs      the texts of the frozen hubs, by blocking rule
@@ -123,6 +129,7 @@ class Made:
     """
 
     basis: str
+    as_of: str
     duckdb: str
     standard: dict[str, str]
     records: int
@@ -151,12 +158,16 @@ class Made:
         write_atomically(folder / INDEX, json.dumps(vars(self), ensure_ascii=False))
 
 
-def write(con: duckdb.DuckDBPyConnection, rules: EntityRules, kernel: Kernel, folder: Path, basis: str) -> None:
-    """Write the store of a kernel that read all of `standard`, in the place of the one that is there."""
+def write(
+    con: duckdb.DuckDBPyConnection, rules: EntityRules, kernel: Kernel, folder: Path, basis: str, as_of: date
+) -> None:
+    """Write the store of a kernel that read all of `standard` as of a day, in the place of the one that is there."""
     making = folder.with_name(f".{folder.name}.making")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True, mode=0o700)
     _write_frequency(con, kernel.compiled.adjusted, making / "frequency.arrow")
+    for field in rules.entity.fields:
+        _write_known(con, field, making / f"known_{field}.arrow")
     _write_segment(con, kernel, making / "0", gone=())
     described = con.execute("describe standard").fetchall()
     hubs = tuple(
@@ -165,7 +176,7 @@ def write(con: duckdb.DuckDBPyConnection, rules: EntityRules, kernel: Kernel, fo
     )
     standard = {str(name): str(sql_type) for name, sql_type, *_ in described}
     segments = ((0, kernel.columns.count),)
-    Made(basis, duckdb.__version__, standard, total(con), hubs, segments).write(making)
+    Made(basis, str(as_of), duckdb.__version__, standard, total(con), hubs, segments).write(making)
     shutil.rmtree(folder, ignore_errors=True)
     making.rename(folder)
 
@@ -204,6 +215,37 @@ def open_frequency(folder: Path) -> dict[str, tuple[Values, Ints, int]]:
         )
         for column, of in said["totals"].items()
     }
+
+
+@dataclass(frozen=True)
+class Known:
+    """What some texts of a field mean: `columns` of value_<field> by place, `hashes` of the texts in order."""
+
+    hashes: Hashes
+    columns: dict[str, pa.Array]
+
+    @classmethod
+    def open(cls, folder: Path, field: str) -> Known:
+        columns, _ = read_arrays(folder / f"known_{field}.arrow")
+        return cls(_numpy(columns.pop("hash")), columns)
+
+    def find(self, text: str) -> dict[str, Any] | None:
+        """The row of a text, None where it is not known."""
+        hashed = int.from_bytes(hashlib.md5(text.encode(), usedforsecurity=False).digest()[8:], "little")
+        at = int(np.searchsorted(self.hashes, np.uint64(hashed)))
+        if at < self.hashes.size and int(self.hashes[at]) == hashed and self.columns["raw"][at].as_py() == text:
+            return {name: column[at].as_py() for name, column in self.columns.items()}
+        return None
+
+
+def _write_known(con: duckdb.DuckDBPyConnection, field: str, path: Path) -> None:
+    """Keep what several records say: whoever is searched for mostly says what others say, and reading it is dear."""
+    value, nth = quote("value_" + field), quote(f"{field}__{NTH}")
+    found = con.sql(
+        f"select md5_number_lower(raw) as hash, * exclude ({NTH}) from {value} where {NTH} in "
+        f"(select {nth} from standard where {nth} is not null group by {nth} having count(*) > 1) order by hash"
+    ).to_arrow_table()
+    write_arrays(path, {name: found.column(name).combine_chunks() for name in found.column_names}, {})
 
 
 def _write_frequency(con: duckdb.DuckDBPyConnection, adjusted: Sequence[str], path: Path) -> None:
