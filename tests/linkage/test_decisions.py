@@ -10,7 +10,9 @@ import pytest
 
 from linkage.audit_trail import AuditTrail
 from linkage.decided import Decided
-from linkage.decisions import Decision, DecisionStore, Override, Waiting
+from linkage.decision_files import export_csv, import_csv
+from linkage.decisions import Decision, DecisionStore, Override
+from linkage.items import Waiting
 from rules.errors import InputError, NotFoundError, RefusedError
 
 A, B, C = ("civil", "1"), ("civil", "2"), ("aid", "9")
@@ -54,17 +56,17 @@ def test_values_are_overrides(store: DecisionStore) -> None:
 
 def test_decisions_travel_as_csv(store: DecisionStore, tmp_path: Path) -> None:
     store.add(Decision("same", "shop", (A, B), "same owner"))
-    assert store.export_csv(tmp_path / "d.csv") == 1
+    assert export_csv(store, tmp_path / "d.csv") == 1
     other = DecisionStore(tmp_path / "other.sqlite")
-    assert (other.import_csv(tmp_path / "d.csv"), other.import_csv(tmp_path / "d.csv")) == (1, 0)
+    assert (import_csv(other, tmp_path / "d.csv"), import_csv(other, tmp_path / "d.csv")) == (1, 0)
     assert other.replay("shop") == store.replay("shop")
 
 
 def test_a_wrong_line_imports_nothing(store: DecisionStore, tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text('kind,entity,subjects,reason\nsame,shop,"[[""a"",""1""],[""a"",""2""]]",x\nsame,shop,[],y\n')
-    with pytest.raises(InputError, match="line 3: 'same' is about two"):
-        store.import_csv(path)
+    with pytest.raises(InputError, match="line 3 column subjects: 'same' is about two"):
+        import_csv(store, path)
     assert store.entries() == []
 
 
