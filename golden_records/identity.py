@@ -7,8 +7,9 @@ then the oldest, then the smallest. An id goes to one cluster only, so where sev
 overlap is served first; between clusters that tie for the same id, the one whose records came to it earlier
 keeps it. A cluster that came into an id by a merge stands behind those that did not, however much it grew
 meanwhile: it has a dead id to go back to. That, and further passes that give a cluster without an id the dead
-one its records last had, makes merges that are undone restore the ids they found. What is left gets new serials in the order of the clusters'
-smallest (source, source_key). No step looks at an internal number, so load order cannot move an id.
+one its records last had, makes merges that are undone restore the ids they found. What is left gets new serials
+in the order of the clusters' smallest (source, source_key). No step looks at an internal number, so load order
+cannot move an id.
 """
 
 from __future__ import annotations

@@ -58,10 +58,16 @@ def import_csv(store: DecisionStore, path: Path, rules: Rules | None = None, nee
     if problems:
         more = f"\n… and {len(problems) - _SHOWN:,} more" if len(problems) > _SHOWN else ""
         raise InputError("\n".join(problems[:_SHOWN]) + f"{more}\nnothing was imported")
-    held = {(d.kind, d.entity, d.subjects, d.payload) for d in store.listed()}
-    new = [d for d in read if (d.kind, d.entity, d.subjects, d.payload) not in held]
+    held = {_known(d) for d in store.listed()}
+    new = [d for d in read if _known(d) not in held]
     store.add_all([_second(d, needs) for d in new])
     return len(new)
+
+
+def _known(decision: Decision) -> str:
+    """What makes two decisions one and the same, whoever made them when."""
+    said = [decision.kind, decision.entity, decision.subjects, dict(decision.payload)]
+    return json.dumps(said, ensure_ascii=False, sort_keys=True)
 
 
 def _second(decision: Decision, needs: Needs) -> Decision:
