@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,22 @@ class Release:
                 [field, *wanted],
             )
         return [{"golden_id": row[0], "entity": entity} for row in found]
+
+    def confirmed(self, entity: str, golden_ids: Iterable[str], fields: Iterable[str]) -> set[str]:
+        """Those of the golden ids of which a current value of one of the fields is confirmed."""
+        sql = (
+            "select distinct golden_id from t where golden_id in (select unnest(?::varchar[])) "
+            "and field in (select unnest(?::varchar[])) and valid_to is null and state = 'confirmed'"
+        )
+        if entity not in self.manifest.entities:
+            return set()
+        return {row[0] for row in self._rows(entity, "provenance", sql, [sorted(golden_ids), list(fields)])}
+
+    def members(self, golden_id: str) -> list[tuple[str, str]]:
+        """The source records that a golden id, or its heir, holds, in order (NotFoundError: malformed)."""
+        entity = self._entity(golden_id)
+        sql = "select source, source_key from t where golden_id = ? and until is null order by source, source_key"
+        return [(s, k) for heir in self._heirs(golden_id) for s, k in self._rows(entity, "crosswalk", sql, [heir])]
 
     def richest(self, entity: str) -> Document:
         """The golden record that most sources hold: {golden_id, source, source_key, sources}; {} where none is."""
@@ -289,7 +305,7 @@ class Release:
     def _first_seq(self, release: Path, entity: str) -> int:
         return int(self._query(release / entity, "change", "select coalesce(min(seq), 0) from t", [])[0][0])
 
-    def _rows(self, entity: str, table: str, sql: str, values: list[str]) -> list[tuple[Any, ...]]:
+    def _rows(self, entity: str, table: str, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
         return self._query(self.folder / entity, table, sql, values)
 
     def _documents(self, entity: str, table: str, sql: str, values: list[str]) -> list[Document]:

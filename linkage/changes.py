@@ -77,7 +77,11 @@ semi join (select distinct {named} from {block_source(rule, "newcomer")} where {
 
 
 def cluster_changes(
-    con: duckdb.DuckDBPyConnection, rules: EntityRules, decided: Sequence[Decided], named: Iterable[SourceRecord]
+    con: duckdb.DuckDBPyConnection,
+    rules: EntityRules,
+    decided: Sequence[Decided],
+    named: Iterable[SourceRecord],
+    pinned: Iterable[SourceRecord] = (),
 ) -> ClusterCounts:
     """Bring `cluster` and `refusal` up to `candidate_pair` and the decisions; `touched` names what changed.
 
@@ -94,7 +98,7 @@ def cluster_changes(
             f"create table candidate_pair as from {quote(rules.name)}.candidate_pair where verdict = 'accept' "
             "and record_l in (from reached) and record_r in (from reached)"
         )
-        cluster(con, rules, decided)
+        cluster(con, rules, decided, pinned)
         con.execute("create or replace temp table clustered as from cluster where record_id in (from reached)")
         con.execute("create or replace temp table refused_again as from refusal")
     con.execute(_CHANGED)
