@@ -29,7 +29,10 @@ class Release:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.manifest: Manifest = read_manifest(folder)
-        self._lookup = sqlite3.connect(f"file:{folder / 'lookup.sqlite'}?mode=ro&immutable=1", uri=True)
+        # One thread at a time asks it, but not always the same one: the desk hands releases from request to request.
+        self._lookup = sqlite3.connect(
+            f"file:{folder / 'lookup.sqlite'}?mode=ro&immutable=1", uri=True, check_same_thread=False
+        )
         self._con = duckdb.connect()
 
     @classmethod

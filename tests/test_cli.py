@@ -140,6 +140,10 @@ INPUT = [
     ("decide same person civil_registry/C01 marriage/M01 --reason ''", "a decision needs a reason"),
     ("decide import {folder}/there.csv", "there.csv line 1: column 'entity' is missing; see 'decide export'"),
     ("init {folder}/new --node 7", "node '7': expected two digits, 00 (the ministry) to 99"),
+    ("token --role king", "'king' cannot be granted; roles are reader, steward, approver, rule_maintainer"),
+    ("token", "a grant needs a role; known are reader, steward, approver, rule_maintainer"),
+    ("token --role reader --region 8801xx", "region '8801xx': expected the beginning of a division code, such as 4403"),
+    ("token --role reader --entity ship", "no entity type 'ship'; the rules have committee, household"),
     ("restore {folder}/truth.csv {folder}/other", "truth.csv is no whole backup (file could not be opened"),
 ]
 REFUSED = [
@@ -179,6 +183,7 @@ NOT_FOUND = [
     ("decide value person marriage/M01 shoe --reason why", "person has no field 'shoe'; known are name, former_name"),
     (f"known {P1} --form tax", "no form 'tax'; the rules have minimum_allowance, old_age_allowance"),
     ("watch dead", "no watch rule 'dead'; the rules have beneficiary_legal_representative"),
+    ("token --end 99", "no token '99' in force; 'shuyuan token --list' shows them"),
     ("decide withdraw 99", "no decision 99 in force; 'shuyuan decide list' shows them"),
     ("rollback 9 --yes", "there is no release 9; 'shuyuan status' lists them"),
     ("export person {folder}/p.csv --purpose p --fields shoe", "person has no field 'shoe'; known are golden_id"),
@@ -350,6 +355,8 @@ REPORTS = [
     "census",
     "status",
     "backup {folder}/kept.tar",
+    "token --role steward --region 8801",
+    "token --list",
     "audit verify",
     "audit list",
     "sources --samples {folder}/samples",

@@ -1,0 +1,46 @@
+"""The desk over the workspace with three releases: callers by what they were granted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from desk.access import Grant, Role
+from desk.app import create_app
+from desk.settings import Settings
+from desk.tokens import TokenStore
+from tests.golden_records.conftest import copied, told  # noqa: F401
+from tests.golden_records.things import Yard
+
+SETTINGS = Settings(hosts=("testserver",), proxies=frozenset({"testclient"}), rate=10_000, burst=10_000)
+
+
+@dataclass(frozen=True)
+class Office:
+    """A desk and the workspace under it."""
+
+    yard: Yard
+    app: FastAPI
+
+    def token(self, *roles: Role, name: str = "", **limits: object) -> str:
+        """A new token of a grant."""
+        grant = Grant(frozenset(roles), **limits)  # type: ignore[arg-type]
+        return TokenStore(self.yard.ws).make(name or "-".join(roles), grant)[0]
+
+    def caller(self, *roles: Role, name: str = "", **limits: object) -> TestClient:
+        """A client that sends such a token."""
+        headers = {"Authorization": f"Bearer {self.token(*roles, name=name, **limits)}"}
+        return TestClient(self.app, headers=headers, follow_redirects=False)
+
+
+@pytest.fixture
+def office(copied: Callable[[], Yard]) -> Iterator[Office]:  # noqa: F811
+    """A desk of its own over a copy of the workspace."""
+    yard = copied()
+    app = create_app(yard.ws, SETTINGS)
+    yield Office(yard, app)
+    app.state.desk.close()
