@@ -6,15 +6,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
+from desk.api import administering, crosswalk, document, feed, golden, search
+from desk.api.asking import Unchanged
 from desk.pages import session
 from desk.problems import handle_problems
 from desk.security import Guard
 from desk.settings import Settings
 from desk.state import Desk
+from desk.webhooks import Deliverer
 from golden_records.manifest import software_version
 from linkage.workspace import Workspace
 
@@ -32,7 +35,11 @@ def create_app(workspace: Workspace, settings: Settings | None = None) -> FastAP
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        deliverer = Deliverer(desk, settings.deliver_every)
+        if settings.deliver_every:
+            deliverer.start()
         yield
+        deliverer.stop()
         desk.close()
 
     app = FastAPI(
@@ -49,5 +56,11 @@ def create_app(workspace: Workspace, settings: Settings | None = None) -> FastAP
     handle_problems(app)
     app.add_middleware(Guard, settings=settings)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    app.include_router(session.router)
+    for part in (session, golden, crosswalk, search, feed, administering, document):
+        app.include_router(part.router)
+    app.add_exception_handler(Unchanged, _unchanged)
     return app
+
+
+def _unchanged(_: Request, error: Exception) -> Response:
+    return Response(status_code=304, headers=error.headers if isinstance(error, Unchanged) else None)

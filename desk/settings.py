@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 class Settings:
     """The settings of one server.
 
-    hosts        names under which browsers may reach it, with the port where it is not 80 or 443
-    proxies      addresses of reverse proxies whose headers say who asks; empty: nobody's do
-    secure       browsers reach it through https only: the cookie is then sent nowhere else
-    most_bytes   the largest body that is read
-    rate, burst  requests per second that one identity may make on average, and at once
-    sign_ins     attempts to sign in per minute from one address
-    hours        how long a session lasts
+    hosts          names under which browsers may reach it, with the port where it is not 80 or 443
+    proxies        addresses of reverse proxies whose headers say who asks; empty: nobody's do
+    secure         browsers reach it through https only: the cookie is then sent nowhere else
+    most_bytes     the largest body that is read
+    rate, burst    requests per second that one identity may make on average, and at once
+    sign_ins       attempts to sign in per minute from one address
+    hours          how long a session lasts
+    deliver_every  seconds between two looks for events that webhooks have not taken; 0: this server delivers none
     """
 
     hosts: tuple[str, ...] = ("127.0.0.1", "localhost")
@@ -26,3 +27,4 @@ class Settings:
     burst: int = 200
     sign_ins: int = 10
     hours: int = 10
+    deliver_every: float = 2.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 
 from fastapi import Request
 
@@ -19,7 +20,9 @@ from golden_records.manifest import current_release
 from golden_records.query import Release
 from linkage.audit_trail import AuditTrail
 from linkage.decisions import DecisionStore
+from linkage.values import Reader
 from linkage.workspace import Workspace
+from rules.errors import NotFoundError
 from rules.model import Rules
 
 
@@ -36,6 +39,8 @@ class Desk:
         self.sign_ins = Rate(settings.sign_ins / 60, settings.sign_ins)
         self._rules = ws.load_rules()
         self._idle: dict[int, list[Release]] = {}
+        self._readers: dict[str, Reader] = {}
+        self._reading = threading.Lock()
         self._lock = threading.Lock()
 
     @property
@@ -67,8 +72,23 @@ class Desk:
             if not kept:
                 release.close()
 
+    def forms(self, entity: str, field: str, text: str, as_of: date) -> tuple[str, ...]:
+        """The canonical forms of a typed-in value (NotFoundError: the rules lack the field)."""
+        known = self._rules.entities.get(entity)
+        if known is None or field not in known.entity.fields:
+            names = ", ".join(known.entity.fields) if known else "none"
+            raise NotFoundError(f"{entity} has no field {field!r}; known are {names}")
+        with self._reading:
+            if entity not in self._readers:
+                self._readers[entity] = Reader(known, self.ws.rules_folder)
+            return self._readers[entity].keys(field, text, as_of)
+
     def close(self) -> None:
-        """Let go of every release."""
+        """Let go of every release and table."""
+        with self._reading:
+            for reader in self._readers.values():
+                reader.close()
+            self._readers.clear()
         with self._lock:
             for releases in self._idle.values():
                 for one in releases:
@@ -79,7 +99,10 @@ class Desk:
         if release.manifest.rules != self._rules.sha256 and release.manifest.release == current_release(
             self.ws.releases
         ):
-            self._rules = self.ws.load_rules()
+            rules = self.ws.load_rules()
+            with self._reading:
+                self._rules = rules
+                self._readers.clear()
 
 
 def desk_of(request: Request) -> Desk:

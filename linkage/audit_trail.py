@@ -61,10 +61,10 @@ class AuditTrail:
             db.execute("commit")
         return Entry(seq, at, who, action, dict(detail), previous, seal)
 
-    def entries(self) -> list[Entry]:
-        """All entries, oldest first."""
+    def entries(self, after: int = 0, limit: int = -1) -> list[Entry]:
+        """The entries after a number, oldest first, all of them or the first `limit`."""
         with _open(self.path) as db:
-            found = db.execute("select * from audit order by seq").fetchall()
+            found = db.execute("select * from audit where seq > ? order by seq limit ?", (after, limit)).fetchall()
         return [
             Entry(seq, at, actor, action, json.loads(detail), previous, seal)
             for seq, at, actor, action, detail, previous, seal in found

@@ -16,7 +16,13 @@ from desk.tokens import TokenStore
 from tests.golden_records.conftest import copied, told  # noqa: F401
 from tests.golden_records.things import Yard
 
-SETTINGS = Settings(hosts=("testserver",), proxies=frozenset({"testclient"}), rate=10_000, burst=10_000)
+SETTINGS = Settings(
+    hosts=("testserver", "localhost"),
+    proxies=frozenset({"testclient"}),
+    rate=10_000,
+    burst=10_000,
+    deliver_every=0,
+)
 
 
 @dataclass(frozen=True)
