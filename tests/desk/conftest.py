@@ -13,7 +13,6 @@ from desk.access import Grant, Role
 from desk.app import create_app
 from desk.settings import Settings
 from desk.tokens import TokenStore
-from tests.golden_records.conftest import copied, told  # noqa: F401
 from tests.golden_records.things import Yard
 
 SETTINGS = Settings(
@@ -44,7 +43,7 @@ class Office:
 
 
 @pytest.fixture
-def office(copied: Callable[[], Yard]) -> Iterator[Office]:  # noqa: F811
+def office(copied: Callable[[], Yard]) -> Iterator[Office]:
     """A desk of its own over a copy of the workspace."""
     yard = copied()
     app = create_app(yard.ws, SETTINGS)
