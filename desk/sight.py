@@ -72,6 +72,7 @@ class Sight:
                 one for one in document["history"] if "field" not in one or self.grant.sees_attribute(one["field"])
             ],
             "relations": self.relations(document.get("relations", [])),
+            "successors": sorted(self.visible(document.get("successors") or [])),
         }
         if clear:
             return cut

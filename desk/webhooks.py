@@ -12,13 +12,13 @@ from __future__ import annotations
 import hashlib
 import heapq
 import hmac
+import http.client
 import json
 import logging
 import secrets
 import sqlite3
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -152,7 +152,7 @@ def post_json(url: str, body: bytes, headers: dict[str, str]) -> bool:
     try:
         with urllib.request.build_opener(_Still).open(request, timeout=TIMEOUT) as answer:
             return 200 <= int(answer.status) < 300
-    except (urllib.error.URLError, OSError):
+    except (OSError, http.client.HTTPException, ValueError):  # ValueError: no address can be made of it
         return False
 
 

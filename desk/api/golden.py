@@ -61,7 +61,7 @@ def _golden(ask: Asking, golden_id: str, as_of: date | None, behind: str, purpos
         what = {"action": "api golden", "golden_id": wanted, "release": ask.number}
         open_clear_text(ask.desk, ask.identity, purpose, what)
     shown = ask.sight.record(ask.release.show(wanted, as_of), clear=purpose is not None)
-    shown |= {"successors": shown.get("successors") or [], "masked": purpose is None, "release": ask.number}
+    shown |= {"masked": purpose is None, "release": ask.number}
     return GoldenTold.model_validate(shown)
 
 

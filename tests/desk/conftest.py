@@ -13,6 +13,7 @@ from desk.access import Grant, Role
 from desk.app import create_app
 from desk.settings import Settings
 from desk.tokens import TokenStore
+from tests.desk import harbour
 from tests.golden_records.things import Yard
 
 SETTINGS = Settings(
@@ -46,6 +47,15 @@ class Office:
 def office(copied: Callable[[], Yard]) -> Iterator[Office]:
     """A desk of its own over a copy of the workspace."""
     yard = copied()
+    app = create_app(yard.ws, SETTINGS)
+    yield Office(yard, app)
+    app.state.desk.close()
+
+
+@pytest.fixture(scope="session")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """A desk over two entity types in two regions (harbour.py); nothing of it is changed but its audit trail."""
+    yard = harbour.create(tmp_path_factory.mktemp("port"))
     app = create_app(yard.ws, SETTINGS)
     yield Office(yard, app)
     app.state.desk.close()
