@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
 from desk.access import Grant, Role
@@ -41,6 +43,16 @@ class Office:
         """A client that sends such a token."""
         headers = {"Authorization": f"Bearer {self.token(*roles, name=name, **limits)}"}
         return TestClient(self.app, headers=headers, follow_redirects=False)
+
+
+def calls(route: APIRoute) -> list[Any]:
+    """Everything that a route depends on, dependencies of dependencies as well."""
+    waiting, found = list(route.dependant.dependencies), []
+    while waiting:
+        one = waiting.pop()
+        found.append(one.call)
+        waiting += one.dependencies
+    return found
 
 
 @pytest.fixture

@@ -6,10 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from desk.access import ACTIONS, ADMINISTRATORS, MAY, ROLES, Grant, Role
+from desk.api.asking import PREFIX
+from desk.identity import Require
 from rules.errors import InputError, RefusedError
-from tests.desk.conftest import Office
+from tests.desk.conftest import Office, calls
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/api.md").read_text("utf-8")
 
@@ -17,6 +20,19 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs/api.md").read_text("utf-8")
 def test_every_role_has_a_row_and_every_action_a_role_that_may() -> None:
     assert set(MAY) == set(ROLES)
     assert set().union(*MAY.values()) | {"export"} == set(ACTIONS)
+
+
+def test_the_page_has_every_call_with_the_action_it_needs(office: Office) -> None:
+    rows = re.findall(r"^\| `([A-Z]+) (/\S+)` \| `(\w+)` \|", PAGE, flags=re.MULTILINE)
+    served = {
+        (method, context.original_route.path.removeprefix(PREFIX).replace(":path", ""), call.action)
+        for context in iter_route_contexts(office.app.routes)
+        if isinstance(context.original_route, APIRoute) and context.original_route.include_in_schema
+        for method in context.original_route.methods
+        for call in calls(context.original_route)
+        if isinstance(call, Require)
+    }
+    assert set(rows) == served
 
 
 def test_the_page_says_what_every_role_may() -> None:

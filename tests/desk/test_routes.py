@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from desk.identity import Require, anyone
-from tests.desk.conftest import Office
+from tests.desk.conftest import Office, calls
 
 OPEN = {("GET", "/login"), ("POST", "/login"), ("GET", "/api/v1/openapi.json")}
 
@@ -22,19 +21,10 @@ def routes(office: Office) -> Iterator[APIRoute]:
         yield route
 
 
-def needs(route: APIRoute) -> list[Any]:
-    waiting, found = list(route.dependant.dependencies), []
-    while waiting:
-        one = waiting.pop()
-        found.append(one.call)
-        waiting += one.dependencies
-    return found
-
-
 def test_every_route_says_what_it_takes_or_that_it_takes_nobody_in_particular(office: Office) -> None:
     everybody = set()
     for route in routes(office):
-        said = [call for call in needs(route) if isinstance(call, Require) or call is anyone]
+        said = [call for call in calls(route) if isinstance(call, Require) or call is anyone]
         assert len(said) == 1, f"{sorted(route.methods)} {route.path} needs one 'require(action)', or 'anyone'"
         if said == [anyone]:
             everybody |= {(method, route.path) for method in route.methods}
