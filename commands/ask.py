@@ -261,12 +261,8 @@ def changes(
     as_json: AsJson = False,
 ) -> None:
     """Tell what became of golden ids, event by event, for systems that follow."""
-    found: list[dict[str, Any]] = []
     with Release.of(Workspace.open(workspace).releases) as published:
-        for event in published.changes(since, entity):
-            if limit >= 0 and len(found) >= limit:
-                break
-            found.append(event)
+        found = list(published.changes(since, entity, limit if limit >= 0 else None))
     if as_json:
         return print_json(found)
     names = ("seq", "entity", "golden_id", "kind", "into_id", "release", "at")

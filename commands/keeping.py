@@ -74,14 +74,33 @@ def upgrade(workspace: Place = HERE) -> None:
 
 
 @audit_app.command("verify")
-def audit_verify(workspace: Place = HERE, as_json: AsJson = False) -> None:
+def audit_verify(
+    workspace: Place = HERE,
+    anchor: Annotated[Path | None, typer.Option(help="An anchor file, whose heads the chain must still have.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """Check the chain of hashes of the audit trail."""
     trail = AuditTrail(Workspace.open(workspace).decisions)
-    broken = trail.verify()
-    document = {"entries": len(trail.entries()), "broken_at": broken, "head": trail.head()}
-    say(as_json, document, [f"{document['entries']} entries, head {document['head']}"])
+    broken, entries = trail.verify(), trail.entries()
+    gone = trail.missing(anchor) if anchor is not None else None
+    since = entries[0].at[:10] if entries else None
+    document = {"entries": len(entries), "since": since, "broken_at": broken, "missing": gone, "head": trail.head()}
+    say(as_json, document, [f"{len(entries)} entries since {since}, head {document['head']}"])
     if broken is not None:
         raise RefusedError(f"the audit trail is broken at entry {broken}: it is missing or was changed")
+    if gone is not None:
+        raise RefusedError(f"the audit trail is not the one that was anchored: entry {gone} is missing or another")
+
+
+@audit_app.command("anchor")
+def audit_anchor(
+    file: Annotated[Path, typer.Argument(help="A file in another place; the head is written behind its end.")],
+    workspace: Place = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Write the head of the audit trail down in a second place."""
+    head = AuditTrail(Workspace.open(workspace).decisions).anchor(file)
+    say(as_json, {"seq": head.seq, "hash": head.hash, "at": head.at}, [f"entry {head.seq}, {head.hash}, is in {file}."])
 
 
 @audit_app.command("list")

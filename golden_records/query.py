@@ -29,7 +29,10 @@ class Release:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.manifest: Manifest = read_manifest(folder)
-        self._lookup = sqlite3.connect(f"file:{folder / 'lookup.sqlite'}?mode=ro&immutable=1", uri=True)
+        # One thread at a time asks it, but not always the same one: the desk hands releases from request to request.
+        self._lookup = sqlite3.connect(
+            f"file:{folder / 'lookup.sqlite'}?mode=ro&immutable=1", uri=True, check_same_thread=False
+        )
         self._con = duckdb.connect()
 
     @classmethod
@@ -55,29 +58,31 @@ class Release:
 
     def find(self, entity: str, source: str, key: str) -> list[Document]:
         """The golden record that holds a source record: [{golden_id, entity}], empty where none does."""
-        found = self._lookup.execute(
-            "select golden_id from source_key where entity = ? and source = ? and source_key = ?",
-            (entity, source, key),
-        ).fetchall()
-        return [{"golden_id": heir, "entity": entity} for row in found for heir in self._heirs(row[0])]
+        found = self.lookup(
+            "select golden_id from source_key where entity = ? and source = ? and source_key = ?", entity, source, key
+        )
+        return [{"golden_id": heir, "entity": entity} for row in found for heir in self.heirs(row[0])]
 
-    def find_value(self, entity: str, field: str, value: str, keys: tuple[str, ...] = ()) -> list[Document]:
+    def find_value(
+        self, entity: str, field: str, value: str, keys: tuple[str, ...] = (), indexed: bool = False
+    ) -> list[Document]:
         """Golden records with `value` (or one of its canonical `keys`) in `field`.
 
         An identifier field finds every value of every member, an old number too; any other field the
-        published values, past ones of a field with history included.
+        published values, past ones of a field with history included. `indexed`: look at identifiers only, in
+        microseconds.
         """
         if entity not in self.manifest.entities:
             raise NotFoundError(f"release {self.manifest.release} has no entity type {entity!r}")
         wanted = tuple(dict.fromkeys((value, *keys)))
         marks = ", ".join("?" * len(wanted))
-        found = self._lookup.execute(
+        found = self.lookup(
             f"select distinct golden_id from identifier where entity = ? and field = ? and value in ({marks}) "
             "order by golden_id",
-            (entity, field, *wanted),
-        ).fetchall()
-        if not found:
-            found = self._rows(
+            *(entity, field, *wanted),
+        )
+        if not found and not indexed:
+            found = self.rows(
                 entity,
                 "provenance",
                 f"select distinct golden_id from t where field = ? and value in ({marks}) order by golden_id",
@@ -93,17 +98,40 @@ class Release:
         )
         if entity not in self.manifest.entities:
             return set()
-        return {row[0] for row in self._rows(entity, "provenance", sql, [sorted(golden_ids), list(fields)])}
+        return {row[0] for row in self.rows(entity, "provenance", sql, [sorted(golden_ids), list(fields)])}
 
     def members(self, golden_id: str) -> list[tuple[str, str]]:
         """The source records that a golden id, or its heir, holds, in order (NotFoundError: malformed)."""
-        entity = self._entity(golden_id)
+        entity = self.entity_of(golden_id)
         sql = "select source, source_key from t where golden_id = ? and until is null order by source, source_key"
-        return [(s, k) for heir in self._heirs(golden_id) for s, k in self._rows(entity, "crosswalk", sql, [heir])]
+        return [(s, k) for heir in self.heirs(golden_id) for s, k in self.rows(entity, "crosswalk", sql, [heir])]
+
+    def fate(self, golden_id: str) -> Document:
+        """What became of an id: {golden_id, entity, lives, status, heirs, successors}.
+
+        `status` is its state of life where it lives, else merged, split or retired; `heirs` are the ids that answer for
+        it, itself where it lives; `successors` hold what it lost to others, None where it never did.
+
+        Raises:
+            NotFoundError: the id is malformed or was never issued.
+        """
+        entity = self.entity_of(golden_id)
+        living = self.lookup("select status from golden where golden_id = ?", golden_id)
+        redirect = self.lookup("select kind, successors from redirect where golden_id = ?", golden_id)
+        if not living and not redirect:
+            raise NotFoundError(f"{golden_id} was not issued up to release {self.manifest.release}")
+        return {
+            "golden_id": golden_id,
+            "entity": entity,
+            "lives": bool(living),
+            "status": living[0][0] if living else redirect[0][0],
+            "heirs": self.heirs(golden_id) if living or redirect[0][0] == "merged" else [],
+            "successors": json.loads(redirect[0][1]) if redirect else None,
+        }
 
     def richest(self, entity: str) -> Document:
         """The golden record that most sources hold: {golden_id, source, source_key, sources}; {} where none is."""
-        rows = self._rows(
+        rows = self.rows(
             entity,
             "crosswalk",
             "select golden_id, min(source), arg_min(source_key, source), count(distinct source) as sources from t "
@@ -120,19 +148,13 @@ class Release:
         Raises:
             NotFoundError: the id is malformed or was never issued.
         """
-        entity = self._entity(golden_id)
-        heirs = self._heirs(golden_id)
-        if heirs != [golden_id] and len(heirs) == 1:
+        fate = self.fate(golden_id)
+        entity, heirs = fate["entity"], fate["heirs"]
+        if heirs and heirs != [golden_id]:
             return self.show(heirs[0], as_of) | {"redirected_from": golden_id}
-        redirect = self._lookup.execute(
-            "select kind, successors from redirect where golden_id = ?", (golden_id,)
-        ).fetchone()
-        living = self._lookup.execute("select status from golden where golden_id = ?", (golden_id,)).fetchone()
-        if living is None and redirect is None:
-            raise NotFoundError(f"{golden_id} was not issued up to release {self.manifest.release}")
         values = self._values(entity, golden_id)
         losers = self._losers(entity, golden_id)
-        members = self._rows(
+        members = self.rows(
             entity,
             "crosswalk",
             "select source, source_key, until from t where golden_id = ? order by source, source_key, until",
@@ -141,14 +163,14 @@ class Release:
         document: Document = {
             "golden_id": golden_id,
             "entity": entity,
-            "status": living[0] if living else redirect[0],
+            "status": fate["status"],
             "redirected_from": None,
             "fields": {v["field"]: _shown(v, losers) for v in values if _holds(v, as_of)},
             "members": [{"source": s, "source_key": k} for s, k, until in members if until is None],
             "history": [*_past(values), *self._events(entity, golden_id)],
         }
-        if redirect is not None:
-            document["successors"] = json.loads(redirect[1])
+        if fate["successors"] is not None:
+            document["successors"] = fate["successors"]
         if as_of is not None:
             document["status"] = self._state(entity, golden_id, as_of) or document["status"]
         document["history"] = [*self._states(entity, golden_id), *document["history"]]
@@ -162,7 +184,7 @@ class Release:
         """
         found: list[Document] = []
         for name in self.manifest.entities:
-            rows = self._rows(
+            rows = self.rows(
                 name,
                 "relation",
                 "select from_id, type, to_id, to_name, since::varchar, until::varchar, source, source_key from t "
@@ -197,26 +219,29 @@ class Release:
             edge = ahead
         return list(found.values())
 
-    def changes(self, since: int = 0, entity: str | None = None) -> Iterator[Document]:
-        """Every event of every release up to this one with a number above `since`, in order."""
+    def changes(self, since: int = 0, entity: str | None = None, limit: int | None = None) -> Iterator[Document]:
+        """Every event of every release up to this one with a number above `since`, in order; the first `limit`."""
+        left = limit
         for release in self._lineage():
             manifest = read_manifest(release)
             if manifest.next_seq <= since + 1:
                 continue
             for name in sorted(manifest.entities, key=lambda n: self._first_seq(release, n)):
-                if entity in (None, name):
+                if entity in (None, name) and left != 0:
                     rows = self._query(
                         release / name,
                         "change",
                         "select seq, golden_id, kind, into_id, release, t.at::varchar from t "
-                        "where seq > ? order by seq",
-                        [since],
+                        "where seq > ? order by seq limit ?",
+                        [since, left],
                     )
+                    left = None if left is None else left - len(rows)
                     for row in rows:
                         names = ("seq", "golden_id", "kind", "into_id", "release", "at")
                         yield dict(zip(names, row, strict=True)) | {"entity": name}
 
-    def _entity(self, golden_id: str) -> str:
+    def entity_of(self, golden_id: str) -> str:
+        """The entity type of a golden id (NotFoundError: it is malformed, or of no type of this release)."""
         parts = parse(golden_id)
         if parts is None:
             raise NotFoundError(f"{golden_id!r} is no golden id: its check character or its shape is wrong")
@@ -225,16 +250,16 @@ class Release:
                 return name
         raise NotFoundError(f"{golden_id}: no entity type of this release has the prefix {parts.prefix!r}")
 
-    def _heirs(self, golden_id: str) -> list[str]:
+    def heirs(self, golden_id: str) -> list[str]:
         """The living ids that `golden_id` stands for, through every merge; itself where it lives or just ended."""
         seen, at = {golden_id}, golden_id
         while True:
-            if self._lookup.execute("select 1 from golden where golden_id = ?", (at,)).fetchone():
+            if self.lookup("select 1 from golden where golden_id = ?", at):
                 return [at]
-            row = self._lookup.execute("select kind, successors from redirect where golden_id = ?", (at,)).fetchone()
-            if row is None or row[0] != "merged":
+            rows = self.lookup("select kind, successors from redirect where golden_id = ?", at)
+            if not rows or rows[0][0] != "merged":
                 return [at]
-            at = json.loads(row[1])[0]
+            at = json.loads(rows[0][1])[0]
             if at in seen:
                 raise NotFoundError(f"the redirects of {golden_id} run in a circle; the release is damaged")
             seen.add(at)
@@ -276,7 +301,7 @@ class Release:
         """The states that a golden record went through, where its entity type has a life cycle."""
         if not has_table(self.folder / entity, "state"):
             return []
-        rows = self._rows(
+        rows = self.rows(
             entity,
             "state",
             "select state, since::varchar, until::varchar, event, source, source_key from t where golden_id = ? "
@@ -305,16 +330,21 @@ class Release:
     def _first_seq(self, release: Path, entity: str) -> int:
         return int(self._query(release / entity, "change", "select coalesce(min(seq), 0) from t", [])[0][0])
 
-    def _rows(self, entity: str, table: str, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
+    def rows(self, entity: str, table: str, sql: str, values: Any) -> list[tuple[Any, ...]]:
+        """The rows of a query over `t`, a table of an entity type."""
         return self._query(self.folder / entity, table, sql, values)
 
     def _documents(self, entity: str, table: str, sql: str, values: list[str]) -> list[Document]:
         """The rows of a query as mappings."""
-        rows = self._rows(entity, table, sql, values)
+        rows = self.rows(entity, table, sql, values)
         names = [column[0] for column in self._con.description or ()]
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def _query(self, folder: Path, table: str, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
+    def lookup(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
+        """The rows of a query over the look-up index."""
+        return self._lookup.execute(sql, values).fetchall()
+
+    def _query(self, folder: Path, table: str, sql: str, values: Any) -> list[tuple[Any, ...]]:
         return self._con.execute(f"with t as {table_sql(folder, table)} {sql}", values).fetchall()
 
 

@@ -1,7 +1,10 @@
 """Who did what when, in a chain of hashes: a changed or missing entry breaks every hash behind it.
 
-It detects, it does not prevent: whoever can write the file can write a whole new chain, so keep the head
-(`AuditTrail.head`) in a second place.
+It detects, it does not prevent: whoever can write the file can write a whole new chain, or cut its end off, so the head
+is written down now and then in a second place, an anchor file, and the chain must still have it.
+
+Nothing removes an entry: the database refuses to, and the first entry is looked for in every check. What is kept for at
+least `KEPT_YEARS` is therefore kept as long as the workspace is.
 """
 
 from __future__ import annotations
@@ -9,12 +12,16 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+
+from rules.errors import InputError, NotFoundError
 
 _SCHEMA = """
 create table if not exists audit (
@@ -26,6 +33,7 @@ create trigger if not exists audit_remains before delete on audit
   begin select raise(abort, 'the audit trail is append-only'); end;
 """
 _START = "0" * 64
+KEPT_YEARS = 3  # at least; 《政务数据共享条例》 2025
 
 
 @dataclass(frozen=True)
@@ -61,20 +69,52 @@ class AuditTrail:
             db.execute("commit")
         return Entry(seq, at, who, action, dict(detail), previous, seal)
 
-    def entries(self) -> list[Entry]:
-        """All entries, oldest first."""
+    def entries(self, after: int = 0, limit: int = -1) -> list[Entry]:
+        """The entries after a number, oldest first, all of them or the first `limit`."""
         with _open(self.path) as db:
-            found = db.execute("select * from audit order by seq").fetchall()
-        return [
-            Entry(seq, at, actor, action, json.loads(detail), previous, seal)
-            for seq, at, actor, action, detail, previous, seal in found
-        ]
+            found = db.execute("select * from audit where seq > ? order by seq limit ?", (after, limit)).fetchall()
+        return [_entry(row) for row in found]
 
     def head(self) -> str:
         """The hash of the last entry: what to keep elsewhere."""
         with _open(self.path) as db:
             last = db.execute("select hash from audit order by seq desc limit 1").fetchone()
         return str(last[0]) if last else _START
+
+    def anchor(self, path: Path) -> Entry:
+        """Write the head of the chain down in an anchor file, behind what stands there (NotFoundError: no entries)."""
+        with _open(self.path) as db:
+            last = db.execute("select * from audit order by seq desc limit 1").fetchone()
+        if last is None:
+            raise NotFoundError("the audit trail has no entries yet; there is nothing to anchor")
+        entry = _entry(last)
+        line = json.dumps({"seq": entry.seq, "hash": entry.hash, "at": entry.at})
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        return entry
+
+    def missing(self, path: Path) -> int | None:
+        """The first seq of an anchor file that the chain does not have as it was; None where it has them all.
+
+        Raises:
+            InputError: the file is not an anchor file.
+        """
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; 'shuyuan audit anchor' makes one")
+        with _open(self.path) as db:
+            for line, text in enumerate(path.read_text("utf-8").splitlines(), 1):
+                try:
+                    said = json.loads(text)
+                    seq, seal = int(said["seq"]), str(said["hash"])
+                except (ValueError, KeyError, TypeError):
+                    raise InputError(
+                        f"{path.name} line {line}: not an anchor; each is JSON with seq and hash"
+                    ) from None
+                if db.execute("select hash from audit where seq = ?", (seq,)).fetchone() != (seal,):
+                    return seq
+        return None
 
     def verify(self) -> int | None:
         """The seq of the first entry that is missing or was changed; None where the chain is whole."""
@@ -85,6 +125,11 @@ class AuditTrail:
                     return expected
                 previous, expected = seal, expected + 1
         return None
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    seq, at, actor, action, detail, previous, seal = row
+    return Entry(seq, at, actor, action, json.loads(detail), previous, seal)
 
 
 def _seal(seq: int, at: str, actor: str, action: str, detail: str, previous: str) -> str:

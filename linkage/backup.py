@@ -25,7 +25,8 @@ from linkage.workspace import FORMAT, Workspace, write_atomically
 from rules.errors import InputError, RefusedError
 
 LISTING = "backup.json"
-LEFT_OUT = {"work.duckdb", "work.duckdb.wal", "lock", "spill"}
+# Rights are granted where they count: a copy elsewhere makes its own tokens.
+LEFT_OUT = {"work.duckdb", "work.duckdb.wal", "lock", "spill", "tokens.json", ".tokens.json.lock"}
 SQLITE = "decisions.sqlite"
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -121,12 +122,6 @@ def load_references(con: duckdb.DuckDBPyConnection, entity: Entity, rules_folder
         )
 
 
-def keys_of(rules: EntityRules, rules_folder: Path, field: str, text: str, as_of: date) -> tuple[str, ...]:
-    """The canonical forms of one typed-in value of `field`: its clean value and its key, where it has them."""
-    read = read_values(rules, rules_folder, field, [text], as_of)
-    return tuple(dict.fromkeys(part for one in read.values() for part in (one.value, one.key) if part is not None))
-
-
 @dataclass(frozen=True)
 class Read:
     """What the kind of a field makes of a text: its clean value, its key, and what is wrong with it."""
@@ -135,28 +130,63 @@ class Read:
     key: str | None
     findings: tuple[str, ...]
 
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """Its clean value and its key, where it has them."""
+        return tuple(dict.fromkeys(part for part in (self.value, self.key) if part is not None))
+
+
+class Reader:
+    """Reads typed-in texts as the kinds of an entity type do, tables at hand. One thread at a time."""
+
+    def __init__(self, rules: EntityRules, rules_folder: Path) -> None:
+        self._rules = rules
+        self._con = duckdb.connect()
+        load_references(self._con, rules.entity, rules_folder)
+
+    def close(self) -> None:
+        """Let go of the tables."""
+        self._con.close()
+
+    def read(self, field: str, texts: Iterable[str], as_of: date) -> dict[str, Read]:
+        """What the kind of `field` makes of the texts; those that are nothing but blanks are left out."""
+        con, rule = self._con, self._rules.entity.fields[field]
+        con.execute(
+            "create or replace temp table typed as select unnest($texts::varchar[]) as said",
+            {"texts": sorted(set(texts))},
+        )
+        con.execute(
+            f"create or replace temp table raw as select distinct {trimmed('said')} as raw from typed "
+            f"where {trimmed('said')} is not null"
+        )
+        parse = KINDS[rule.kind].parse("raw", rule.options)
+        execute(
+            con,
+            f"create or replace temp table parsed as select raw, value, key, findings from ({parse})",
+            as_of=as_of,
+        )
+        found = con.execute(
+            f"select said, value, key, findings from typed join parsed on raw = {trimmed('said')}"
+        ).fetchall()
+        return {str(said): Read(value, key, tuple(findings)) for said, value, key, findings in found}
+
+    def keys(self, field: str, text: str, as_of: date) -> tuple[str, ...]:
+        """The canonical forms of one typed-in value of `field`: its clean value and its key, where it has them."""
+        return tuple(form for one in self.read(field, [text], as_of).values() for form in one.forms)
+
+
+def keys_of(rules: EntityRules, rules_folder: Path, field: str, text: str, as_of: date) -> tuple[str, ...]:
+    """The canonical forms of one typed-in value of `field`: its clean value and its key, where it has them."""
+    with closing(Reader(rules, rules_folder)) as reader:
+        return reader.keys(field, text, as_of)
+
 
 def read_values(
     rules: EntityRules, rules_folder: Path, field: str, texts: Iterable[str], as_of: date
 ) -> dict[str, Read]:
     """What the kind of `field` makes of typed-in texts; those that are nothing but blanks are left out."""
-    con = duckdb.connect()
-    try:
-        load_references(con, rules.entity, rules_folder)
-        con.execute("create table typed as select unnest($texts::varchar[]) as said", {"texts": sorted(set(texts))})
-        con.execute(
-            f"create table raw as select distinct {trimmed('said')} as raw from typed "
-            f"where {trimmed('said')} is not null"
-        )
-        rule = rules.entity.fields[field]
-        parse = KINDS[rule.kind].parse("raw", rule.options)
-        execute(con, f"create table parsed as select raw, value, key, findings from ({parse})", as_of=as_of)
-        found = con.execute(
-            f"select said, value, key, findings from typed join parsed on raw = {trimmed('said')}"
-        ).fetchall()
-    finally:
-        con.close()
-    return {str(said): Read(value, key, tuple(findings)) for said, value, key, findings in found}
+    with closing(Reader(rules, rules_folder)) as reader:
+        return reader.read(field, texts, as_of)
 
 
 def trimmed(column: str) -> str:

@@ -4,6 +4,8 @@
     ├── RulesError                    2     rules, sources or cases that cannot be used
     ├── InputError                    3     a file or row that cannot be read as declared
     ├── RefusedError                  4     an audit, a limit, a budget or a conflict says no
+    │   ├── DeniedError               4     who asks may not do this
+    │   └── UnknownCallerError        4     who asks did not say, or could not prove, who they are
     └── NotFoundError                 5     no such golden record, source key, release, field …
 
 A message says what is wrong, where (file, line, column or key) and what to do next. Only the command
@@ -67,6 +69,14 @@ class RefusedError(ShuyuanError):
     """A step that an audit, a limit, a budget or a conflict does not allow."""
 
     exit_code = 4
+
+
+class DeniedError(RefusedError):
+    """Something that was not granted to whoever asks."""
+
+
+class UnknownCallerError(RefusedError):
+    """A request of which nobody can say whose it is."""
 
 
 class NotFoundError(ShuyuanError):

@@ -140,6 +140,12 @@ INPUT = [
     ("decide same person civil_registry/C01 marriage/M01 --reason ''", "a decision needs a reason"),
     ("decide import {folder}/there.csv", "there.csv line 1: column 'entity' is missing; see 'decide export'"),
     ("init {folder}/new --node 7", "node '7': expected two digits, 00 (the ministry) to 99"),
+    ("audit verify --anchor {folder}/none", "{folder}/none: no such file; 'shuyuan audit anchor' makes one"),
+    ("audit verify --anchor {folder}/truth.csv", "truth.csv line 1: not an anchor, JSON with seq and hash"),
+    ("token --role king", "'king' cannot be granted; roles are reader, steward, approver, rule_maintainer"),
+    ("token", "a grant needs a role; known are reader, steward, approver, rule_maintainer"),
+    ("token --role reader --region 8801xx", "region '8801xx': expected the beginning of a division code, such as 4403"),
+    ("token --role reader --entity ship", "no entity type 'ship'; the rules have committee, household"),
     ("restore {folder}/truth.csv {folder}/other", "truth.csv is no whole backup (file could not be opened"),
 ]
 REFUSED = [
@@ -179,6 +185,7 @@ NOT_FOUND = [
     ("decide value person marriage/M01 shoe --reason why", "person has no field 'shoe'; known are name, former_name"),
     (f"known {P1} --form tax", "no form 'tax'; the rules have minimum_allowance, old_age_allowance"),
     ("watch dead", "no watch rule 'dead'; the rules have beneficiary_legal_representative"),
+    ("token --end 99", "no token '99' in force; 'shuyuan token --list' shows them"),
     ("decide withdraw 99", "no decision 99 in force; 'shuyuan decide list' shows them"),
     ("rollback 9 --yes", "there is no release 9; 'shuyuan status' lists them"),
     ("export person {folder}/p.csv --purpose p --fields shoe", "person has no field 'shoe'; known are golden_id"),
@@ -293,6 +300,23 @@ def test_a_wrong_audit_trail_is_refused(copy: Path) -> None:
     assert "error the audit trail is broken at entry 2: it is missing or was changed" in done.stderr
 
 
+def test_an_audit_trail_whose_end_was_cut_off_is_not_the_one_that_was_anchored(copy: Path, tmp_path: Path) -> None:
+    anchor = tmp_path / "anchor.jsonl"
+    for _ in range(2):
+        run("audit", "anchor", anchor, "--workspace", copy)
+        run("show", P1, "--unmask", "why", "--workspace", copy)
+    run("audit", "verify", "--anchor", anchor, "--workspace", copy)
+    last = json.loads(anchor.read_text("utf-8").splitlines()[-1])["seq"]
+    with closing(sqlite3.connect(copy / "decisions.sqlite")) as db:
+        db.execute("drop trigger audit_remains")
+        db.execute("delete from audit where seq >= ?", (last,))
+        db.commit()
+    assert invoke("audit", "verify", "--workspace", copy).exit_code == 0, "the chain alone cannot tell"
+    done = invoke("audit", "verify", "--anchor", anchor, "--workspace", copy)
+    assert done.exit_code == 4
+    assert f"error the audit trail is not the one that was anchored: entry {last} is missing" in done.stderr
+
+
 # ── publishing asks ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -356,7 +380,10 @@ REPORTS = [
     "census",
     "status",
     "backup {folder}/kept.tar",
-    "audit verify",
+    "token --role steward --region 8801",
+    "token --list",
+    "audit anchor {folder}/anchor.jsonl",
+    "audit verify --anchor {folder}/anchor.jsonl",
     "audit list",
     "sources --samples {folder}/samples",
 ]

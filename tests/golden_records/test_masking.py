@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from cli import app
 from golden_records.masking import mask_document, mask_value
 from linkage.audit_trail import AuditTrail
-from tests.golden_records.conftest import Told
 from tests.golden_records.things import SHIP, Yard, ship
+from tests.told import Told
 
 SHIPS = ship(SHIP).entity
 CLEAR = {"MK-0", "mk-0", "海鸥", "甲", "乙", "丙", "13912345678", "舟山", "七号", "1999-05-04"}

@@ -12,8 +12,8 @@ from golden_records.ids import golden_id
 from golden_records.query import Release
 from linkage.values import keys_of
 from rules.errors import NotFoundError
-from tests.golden_records.conftest import Told
 from tests.golden_records.things import Row, Yard
+from tests.told import Told
 
 
 def show(told: Told, one: str, release: int | None = None, as_of: date | None = None) -> Row:

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.golden_records.conftest import Told
 
 from golden_records.kappa import agreement
 from golden_records.queue import Queue, Where
@@ -19,7 +20,6 @@ from linkage.decisions import Decision
 from linkage.items import Waiting, Worth
 from linkage.workspace import Workspace
 from rules.errors import InputError, NotFoundError, RefusedError
-from tests.golden_records.conftest import Told
 from tests.golden_records.things import RULES, Yard
 
 OPENED, DUE = date(2024, 6, 3), date(2024, 6, 17)

@@ -28,8 +28,8 @@ from golden_records.sql import run
 from linkage.audit_trail import AuditTrail
 from linkage.workspace import Workspace
 from rules.errors import NotFoundError, RefusedError
-from tests.golden_records.conftest import FIRST, SECOND, THIRD, Told
 from tests.golden_records.things import SHIP, Yard, record, ship, survived
+from tests.told import FIRST, SECOND, THIRD, Told
 
 ROOT = Path(__file__).resolve().parents[2]
 LATER = date(2024, 9, 1)

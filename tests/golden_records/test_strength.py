@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golden_records.strength import weakest_links
-from tests.golden_records.conftest import Told
 from tests.golden_records.things import Yard
+from tests.told import Told
 
 Edge = tuple[int, int, float]
 

@@ -29,8 +29,8 @@ from linkage.standardize import standardize
 from linkage.workspace import Workspace, use_entity
 from rules.checks import warnings, within
 from rules.model import EntityRules, Rules
-from tests.golden_records.conftest import Told
 from tests.golden_records.things import DAY, FIELDS, RULES, SHIP, Row, Yard, only, record, ship, survived
+from tests.told import Told
 
 SHIPS = ship(SHIP)
 LED = {"authority": [{"fields": ["name", "radio"], "order": ["registry", "harbour"]}]}

@@ -1,0 +1,111 @@
+"""What one server works with, and the releases it has open.
+
+A request borrows one release and reads nothing else, so that an answer is never of two releases; when `current`
+moves on, the next request borrows the new one and the old one is closed by whoever gives it back last.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+
+from fastapi import Request
+
+from desk.security import Rate
+from desk.settings import Settings
+from desk.tokens import TokenStore
+from golden_records.manifest import current_release
+from golden_records.query import Release
+from linkage.audit_trail import AuditTrail
+from linkage.decisions import DecisionStore
+from linkage.values import Reader
+from linkage.workspace import Workspace
+from rules.errors import NotFoundError
+from rules.model import Rules
+
+
+class Desk:
+    """A workspace as a server sees it."""
+
+    def __init__(self, ws: Workspace, settings: Settings) -> None:
+        self.ws = ws
+        self.settings = settings
+        self.tokens = TokenStore(ws)
+        self.trail = AuditTrail(ws.decisions)
+        self.decisions = DecisionStore(ws.decisions)
+        self.rate = Rate(settings.rate, settings.burst)
+        self.sign_ins = Rate(settings.sign_ins / 60, settings.sign_ins)
+        self._rules = ws.load_rules()
+        self._idle: dict[int, list[Release]] = {}
+        self._readers: dict[str, Reader] = {}
+        self._reading = threading.Lock()
+        self._lock = threading.Lock()
+
+    @property
+    def rules(self) -> Rules:
+        """The rules; read again when a release was published under others."""
+        return self._rules
+
+    @contextmanager
+    def release(self, number: int | None = None) -> Iterator[Release]:
+        """The current release, or an earlier one, for one request (NotFoundError: there is none)."""
+        current = current_release(self.ws.releases)
+        wanted = current if number is None else number
+        with self._lock:
+            stale = [one for n in list(self._idle) if n != current for one in self._idle.pop(n)]
+            idle = self._idle.get(wanted or 0)
+            release = idle.pop() if idle else None
+        for one in stale:
+            one.close()
+        if release is None:
+            release = Release.of(self.ws.releases, wanted)
+            self._take_rules(release)
+        try:
+            yield release
+        finally:
+            with self._lock:
+                kept = release.manifest.release == current_release(self.ws.releases)
+                if kept:
+                    self._idle.setdefault(release.manifest.release, []).append(release)
+            if not kept:
+                release.close()
+
+    def forms(self, entity: str, field: str, text: str, as_of: date) -> tuple[str, ...]:
+        """The canonical forms of a typed-in value (NotFoundError: the rules lack the field)."""
+        known = self._rules.entities.get(entity)
+        if known is None or field not in known.entity.fields:
+            names = ", ".join(known.entity.fields) if known else "none"
+            raise NotFoundError(f"{entity} has no field {field!r}; known are {names}")
+        with self._reading:
+            if entity not in self._readers:
+                self._readers[entity] = Reader(known, self.ws.rules_folder)
+            return self._readers[entity].keys(field, text, as_of)
+
+    def close(self) -> None:
+        """Let go of every release and table."""
+        with self._reading:
+            for reader in self._readers.values():
+                reader.close()
+            self._readers.clear()
+        with self._lock:
+            for releases in self._idle.values():
+                for one in releases:
+                    one.close()
+            self._idle.clear()
+
+    def _take_rules(self, release: Release) -> None:
+        if release.manifest.rules != self._rules.sha256 and release.manifest.release == current_release(
+            self.ws.releases
+        ):
+            rules = self.ws.load_rules()
+            with self._reading:
+                self._rules = rules
+                self._readers.clear()
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk that answers a request."""
+    found: Desk = request.app.state.desk
+    return found
