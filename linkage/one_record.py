@@ -21,12 +21,13 @@ from linkage.kernel.columns import number_sql
 from linkage.kernel.compiler import Needed
 from linkage.kernel.search import Held, Query
 from linkage.kernel.store import Known
-from linkage.standardize import derived_together
+from linkage.splink_model import named_columns
+from linkage.standardize import derived_together, read_columns
 from linkage.values import BLANKS, load_references, parsed_sql
 from rules.columns import needed_columns, quote
 from rules.errors import InputError
 from rules.kinds.base import literal
-from rules.model import EntityRules
+from rules.model import Entity, EntityRules
 
 REMEMBERED = 50_000  # texts of one kind
 REFERENCES = ("reference", "members")
@@ -67,25 +68,41 @@ class RecordReader:
             sql = parsed_sql(entity, fields[0], "from typed", tuple(extras))
             sql = sql.replace("$as_of", f"date {literal(as_of.isoformat())}")
             self.con.execute(f"prepare read_{i} as {sql}")
+        self._plain = {name: sql_type for name, sql_type in standard.items() if name not in entity.derive}
+        self._prepare_columns(entity, standard)
+
+    def _prepare_columns(self, entity: Entity, standard: Mapping[str, str]) -> None:
+        """Prepare what only DuckDB can compute: expressions over the columns of the record, and hashes.
+
+        Every value that goes there and back costs, so that plain columns stay here.
+        """
+        needed = self._needed
+        numbers = [sql for sql in needed.numbers if sql not in self._plain]
+        texts = [sql for sql in sorted(needed.texts) if sql not in self._plain]
+        # Frequencies are those of texts.
+        self._as_text = {
+            name: name if standard[name] == "VARCHAR" else f"cast({quote(name)} as varchar)" for name in self._adjusting
+        }
+        values = [*sorted(needed.others), *(sql for name, sql in self._as_text.items() if standard[name] != "VARCHAR")]
+        lists = sorted(needed.lists)
+        self._computed = numbers, texts, values, lists
+        chosen = [number_sql(sql, needed.numbers[sql]) for sql in numbers]
+        chosen += [f"({sql})" for sql in texts]
+        chosen += [f"case when ({sql}) is not null then {{'h': hash({sql}), 'v': ({sql})}} end" for sql in values]
+        chosen += [f"list_transform(list_distinct({sql}), lambda e: {{'h': hash(e), 'v': e}})" for sql in lists]
         apart = set(derived_together(entity))
-        self._plain = [name for name in standard if name not in entity.derive]
-        self.con.execute(f"create table one ({', '.join(f'{quote(name)} {standard[name]}' for name in self._plain)})")
-        derived = [
-            f"null::{standard[name]} as {quote(name)}" if name in apart else f"({sql}) as {quote(name)}"
-            for name, sql in entity.derive.items()
+        reads = {name for sql in (*numbers, *texts, *values, *lists) for name in named_columns(sql)}
+        derived = read_columns(entity, reads & set(entity.derive)) | reads
+        self._given = [name for name in self._plain if name in derived]
+        given = [f"${i}::{standard[name]} as {quote(name)}" for i, name in enumerate(self._given, 1)] or [
+            "1 as nothing"
         ]
-        source = f"(select {', '.join(['*', *derived])} from one)"
-        self._texts = [*sorted(needed.texts), *sorted(needed.others)]
-        self._listed = sorted(needed.lists)
-        self._counted = list(needed.numbers)
-        chosen = [number_sql(sql, needed.numbers[sql]) for sql in self._counted]
-        chosen += [f"case when ({sql}) is not null then {{'h': hash({sql}), 'v': ({sql})}} end" for sql in self._texts]
-        chosen += [f"list_transform(list_distinct({sql}), lambda e: {{'h': hash(e), 'v': e}})" for sql in self._listed]
-        chosen += [
-            f"case when {text} is not null then {{'h': hash({text}), 'v': {text}}} end"
-            for text in (f"cast({quote(column)} as varchar)" for column in self._adjusting)
-        ]
-        self.con.execute(f"prepare columns as select {', '.join(chosen)} from {source}")
+        source = f"(select {', '.join(given)})"
+        for name in (name for name in entity.derive if name in derived):
+            sql = f"null::{standard[name]}" if name in apart else f"({entity.derive[name]})"
+            source = f"(select *, {sql} as {quote(name)} from {source})"
+        self.con.execute(f"prepare columns as select {', '.join([*chosen, '1'])} from {source}")
+        self.con.execute("prepare hashes as select list_transform($1::varchar[], lambda e: hash(e))")
 
     def close(self) -> None:
         self.con.close()
@@ -113,11 +130,7 @@ class RecordReader:
             read = self._read(i, set(unread.values()))
             for field, text in unread.items():
                 row |= self._columns(field, read[text])
-        said_by = {name: value for name, value in row.items() if value is not None}
-        named, places = ", ".join(quote(name) for name in said_by), ", ".join("?" * len(said_by))
-        self.con.execute("truncate one")
-        self.con.execute(f"insert into one ({named}) values ({places})", list(said_by.values()))
-        return self._query(self.con.execute("execute columns").fetchall()[0])
+        return self._query(row)
 
     def _read(self, group: int, texts: set[str]) -> dict[str, dict[str, Any]]:
         """What a group of fields makes of some texts, by name of the column of the kind."""
@@ -141,14 +154,31 @@ class RecordReader:
         named |= {f"{field}__code": read["code"]} | {f"{field}__{one}": read[one] for one in self._extras[field]}
         return {name: value for name, value in named.items() if name in set(self._plain)}
 
-    def _query(self, row: tuple[Any, ...]) -> Query:
-        values = iter(row)
+    def _query(self, row: Mapping[str, Any]) -> Query:
+        given = ", ".join(_literal(row[name]) for name in self._given)
+        ((*computed, _),) = self.con.execute(f"execute columns({given})" if given else "execute columns").fetchall()
+        numbers, texts, values, lists = self._computed
+        found = iter(computed)
+        numbered = {sql: next(found) for sql in numbers}
+        said: dict[str, str | None] = {sql: next(found) for sql in texts}
+        held = {sql: _held(next(found)) for sql in values}
+        listed = {sql: _list(next(found)) for sql in lists}
+        numbered |= {sql: _whole(row[sql]) for sql in self._needed.numbers if sql in self._plain}
+        said |= {sql: row[sql] for sql in self._needed.texts if sql in self._plain}
+        held |= self._hashed(said)
         return Query(
-            {sql: next(values) for sql in self._counted},
-            {sql: _held(next(values)) for sql in self._texts},
-            {sql: _list(next(values)) for sql in self._listed},
-            {column: _held(next(values)) for column in self._adjusting},
+            numbered,
+            {sql: held[sql] for sql in (*self._needed.texts, *self._needed.others)},
+            listed,
+            {column: held[sql] for column, sql in self._as_text.items()},
         )
+
+    def _hashed(self, said: Mapping[str, str | None]) -> dict[str, Held | None]:
+        """Texts with their hashes."""
+        known = sorted({text for text in said.values() if text is not None})
+        ((hashes,),) = self.con.execute(f"execute hashes({_literal(known)})").fetchall()
+        held = {text: Held(hashed, text) for text, hashed in zip(known, hashes, strict=True)}
+        return {sql: None if text is None else held[text] for sql, text in said.items()}
 
 
 def _groups(rules: EntityRules) -> list[list[str]]:
@@ -158,6 +188,22 @@ def _groups(rules: EntityRules) -> list[list[str]]:
         if rule.kind not in REFERENCES:
             found.setdefault((rule.kind, json.dumps(dict(rule.options), sort_keys=True)), []).append(name)
     return list(found.values())
+
+
+def _literal(value: object) -> str:
+    """A value as SQL text, which the prepared statement casts to the type of its column."""
+    if value is None:
+        return "null::varchar"
+    if isinstance(value, list):
+        return f"[{', '.join(_literal(item) for item in value)}]::varchar[]::varchar"
+    return f"{literal(str(value))}"
+
+
+def _whole(value: Any) -> int | None:
+    """A whole number, truth or day (since 1970) of a plain column as the kernel holds it."""
+    if isinstance(value, date):
+        return (value - date(1970, 1, 1)).days
+    return None if value is None else int(value)
 
 
 def _held(said: Any) -> Held | None:

@@ -252,7 +252,7 @@ def staged_sql(
     whole = _joined_sql(entity, arrival, also, silent, entity.fields, derived)
     if not together:
         return whole
-    read = _read(entity, together)
+    read = read_columns(entity, together)
     fields = [field for field in entity.fields if any(name.split("__")[0] == field for name in read)]
     few = _joined_sql(
         entity, arrival, also, silent, fields, {name: sql for name, sql in derived.items() if name in read}
@@ -299,12 +299,12 @@ def derived_together(entity: Entity) -> list[str]:
     return found
 
 
-def _read(entity: Entity, derived: Iterable[str]) -> set[str]:
+def read_columns(entity: Entity, derived: Iterable[str]) -> set[str]:
     """The columns that derived columns read, those behind other derived ones included."""
     found: set[str] = set()
     for name in derived:
         named = named_columns(entity.derive[name])
-        found |= named | _read(entity, named & set(entity.derive))
+        found |= named | read_columns(entity, named & set(entity.derive))
     return found
 
 

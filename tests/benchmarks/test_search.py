@@ -1,0 +1,15 @@
+"""The search benchmark: those whom the index holds are found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.search import measure
+
+
+def test_whoever_the_index_holds_is_found(tmp_path: Path) -> None:
+    found = measure(tmp_path, 400, 30, 11)
+    assert found["looks"] == 30 and found["records"] > 300
+    assert found["known_found"] == 1.0
+    for one in ("first", "again"):
+        assert 0 < found[one]["search"]["p50"] <= found[one]["search"]["p99"] <= found[one]["whole"]["p99"]
