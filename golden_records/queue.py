@@ -211,13 +211,13 @@ class Queue:
         """RefusedError where somebody else holds what a decision answers, or was faster than one who saw `seen`."""
         named = " and ".join("/".join(record) for record in decision.subjects)
         other = db.execute(
-            "select steward, until from held where item = ? and steward <> ? and until > ? and item in "
-            "(select item from item where closed_because is null and control is null)",
+            "select steward, until from held where item = ? and steward <> ? and until > ? and exists "
+            "(select 1 from item as i where i.item = held.item and i.closed_because is null and i.control is null)",
             (decision.item, decision.steward, self._now()),
         ).fetchone()
         done = db.execute(
             "select s.decision_id, s.steward, s.kind, s.decided_at from answered join said as s using (decision_id) "
-            "where answered.item = ?",
+            "where answered.item = ? order by s.decision_id desc limit 1",
             (decision.item,),
         ).fetchone()
         if seen is not None and done is not None:
@@ -297,6 +297,5 @@ select h.item, h.until from held as h join item as i using (item)
 where h.steward = ?1 and h.until > ?2
   and not exists (select 1 from decision as d where d.item = h.item and d.steward = ?1 and d.withdrawn_at is null
                   and (d.evidence is null or d.evidence = i.evidence))
-  and ((select reason from item_event where item = h.item and steward = ?1 and kind in ('claimed', 'assigned')
-        order by event_id desc limit 1) is not null
-       or (i.closed_because is null and h.item not in (select item from answered)))"""
+  and (h.reason is not null or (i.closed_because is null
+       and not exists (select 1 from answered as a where a.item = h.item)))"""

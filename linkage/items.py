@@ -113,18 +113,23 @@ def fill(
     """Open what waits now and was not open, close what does not wait any more; gives how many wait, controls aside."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     keyed = {item_key(entity, one.subjects, one.field): one for one in waiting}
-    was = {one.item: one for one in read(db, "i.entity = ?1 and i.closed_because is null", entity)}
-    gone = [one for key, one in was.items() if key not in keyed]
-    done = {key for (key,) in db.execute("select item from answered")}
-    because = {**why_gone(gone), **{one.item: "answered" for one in gone if one.item in done}}
+    was = db.execute("select item from item where entity = ? and closed_because is null", (entity,)).fetchall()
+    lost = json.dumps([key for (key,) in was if key not in keyed])
+    gone = read(db, "i.item in (select value from json_each(?))", lost)
+    answered = db.execute(
+        "select item from answered where item in (select value from json_each(?))", (lost,)
+    ).fetchall()
+    because = {**why_gone(gone), **{key: "answered" for (key,) in answered}}
     db.executemany(
         "update item set closed_because = ?, closed_at = ? where item = ?",
         [(because[one.item], now, one.item) for one in gone],
     )
-    _note(db, "closed", [(one.item, because[one.item]) for one in gone if one.waiting.control is None], now)
+    db.executemany(
+        "insert into item_event (item, kind, steward, reason, actor, at) values (?, 'closed', '', ?, '', ?)",
+        [(one.item, because[one.item], now) for one in gone if one.waiting.control is None],
+    )
     opened_on, due = (day.isoformat() for day in dates)
     db.executemany(_PUT, [(*_row(key, entity, one), opened_on, due) for key, one in keyed.items()])
-    _note(db, "opened", [(key, None) for key in keyed if key not in was], now)
     return sum(one.control is None for one in keyed.values())
 
 
@@ -143,16 +148,13 @@ def open_items(
     `region` is a beginning; `sources` names "entity/source", of which a record must be; with `free_at` (UTC), only what
     nobody holds then.
     """
-    return read(
-        db,
-        "i.closed_because is null and i.item not in (select item from answered) and (?1 is null or i.entity = ?1) "
-        "and substr(i.region, 1, length(?2)) = ?2 and (?3 or i.control is null) and (?4 is null or exists "
-        "(select 1 from json_each(i.subjects) as s where i.entity || '/' || json_extract(s.value, '$[0]') in "
-        "(select value from json_each(?4)))) "
-        "and (?6 is null or i.item not in (select item from held where until > ?6))",
-        *(entity, region, controls, json.dumps(list(sources)) if sources is not None else None, day, free_at),
-        order=f"i.due < ?5 desc, i.value desc, i.match_weight desc, i.subjects limit {int(limit)}",
-    )
+    chosen = db.execute(
+        _OPEN.format(limit=int(limit)),
+        (entity, region, controls, json.dumps(list(sources)) if sources is not None else None, day, free_at),
+    ).fetchall()
+    place = {key: n for n, (key,) in enumerate(chosen)}
+    found = read(db, "i.item in (select value from json_each(?))", json.dumps(list(place)))
+    return sorted(found, key=lambda one: place[one.item])
 
 
 def read(db: sqlite3.Connection, condition: str, *values: Any, order: str = "i.item") -> list[Item]:
@@ -199,14 +201,6 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _note(db: sqlite3.Connection, kind: str, told: Sequence[tuple[str, str | None]], now: str) -> None:
-    """Add an event to each of the items: (item, reason)."""
-    db.executemany(
-        "insert into item_event (item, kind, steward, reason, actor, at) values (?, ?, '', ?, '', ?)",
-        [(item, kind, reason, now) for item, reason in told],
-    )
-
-
 def closed(db: sqlite3.Connection, entity: str | None, limit: int) -> Iterator[tuple[Item, str]]:
     """What closed by itself because a run made it pointless, the last first, and when (UTC)."""
     found = read(
@@ -220,7 +214,20 @@ def closed(db: sqlite3.Connection, entity: str | None, limit: int) -> Iterator[t
         yield one, at
 
 
-# What was open keeps its days; what was closed opens again.
+_OPEN = """
+select i.item from item as i
+where i.closed_because is null and (?1 is null or i.entity = ?1) and substr(i.region, 1, length(?2)) = ?2
+  and (?3 or i.control is null)
+  and (?4 is null or exists (select 1 from json_each(i.subjects) as s
+    where i.entity || '/' || json_extract(s.value, '$[0]') in (select value from json_each(?4))))
+  and not exists (
+    select 1 from decision as d left join decision_evidence as e on e.decision_id = d.decision_id
+    where d.item = i.item and d.blind is null and d.withdrawn_at is null
+      and (coalesce(d.evidence, e.evidence) is null or coalesce(d.evidence, e.evidence) = i.evidence))
+  and (?6 is null or not exists (select 1 from held as h where h.item = i.item and h.until > ?6))
+order by i.due < ?5 desc, i.value desc, i.match_weight desc, i.item limit {limit}"""
+
+# What was open keeps its days; what was closed opens again; what says the same is not written.
 _PUT = """
 insert into item (item, entity, subjects, match_weight, verdict, reason, evidence, said, levels, value, worth, region,
                   about, control, opened_on, due)
@@ -228,6 +235,9 @@ values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (item) do update set
   match_weight = excluded.match_weight, verdict = excluded.verdict, reason = excluded.reason, said = excluded.said,
   evidence = excluded.evidence, levels = excluded.levels, value = excluded.value, worth = excluded.worth,
-  region = excluded.region, about = excluded.about, control = excluded.control, subjects = excluded.subjects,
+  region = excluded.region, about = excluded.about, control = excluded.control,
   opened_on = iif(closed_because is null, opened_on, excluded.opened_on),
-  due = iif(closed_because is null, due, excluded.due), closed_because = null, closed_at = null"""
+  due = iif(closed_because is null, due, excluded.due), closed_because = null, closed_at = null
+where closed_because is not null or (match_weight, verdict, reason, evidence, levels, worth, region, about, control)
+  is not (excluded.match_weight, excluded.verdict, excluded.reason, excluded.evidence, excluded.levels,
+          excluded.worth, excluded.region, excluded.about, excluded.control)"""

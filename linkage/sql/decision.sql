@@ -51,28 +51,30 @@ create table if not exists item (
   reason text not null, evidence text not null, said text not null, levels text not null, value real not null,
   worth text not null, region text not null, about integer, control text, opened_on text not null, due text not null,
   closed_because text, closed_at text) without rowid;
-create index if not exists item_waits on item (entity, closed_because, value);
+create index if not exists item_waits on item (closed_because, entity, due, value, match_weight, region, control);
 
--- item_event: one row per thing that became of an item: opened, closed, claimed, assigned, released.
+-- item_event: one row per thing that became of an item: claimed, assigned, released, closed by itself.
 create table if not exists item_event (
   event_id integer primary key autoincrement, item text not null, kind text not null, steward text not null,
   until text, reason text, actor text not null, at text not null);
 create index if not exists item_event_of on item_event (item, event_id);
+create index if not exists item_event_by on item_event (steward, item, event_id);
 create trigger if not exists item_event_stays before update on item_event
   begin select raise(abort, 'an event of the queue is never changed'); end;
 create trigger if not exists item_event_remains before delete on item_event
   begin select raise(abort, 'an event of the queue is never deleted'); end;
 
--- held: one row per item and steward that holds it, or held it last, and until when.
+-- held: one row per item and steward that was handed it last and did not give it back, and until when.
 create view if not exists held as
-select item, steward, until, kind from item_event
-where event_id in (select max(event_id) from item_event where kind in ('claimed', 'assigned', 'released')
-                   group by item, steward) and kind <> 'released';
+select e.item, e.steward, e.until, e.reason from item_event as e
+where e.kind in ('claimed', 'assigned')
+  and not exists (select 1 from item_event as l where l.item = e.item and l.steward = e.steward
+                  and l.event_id > e.event_id and l.kind in ('claimed', 'assigned', 'released'));
 
--- answered: one row per item that a decision on its present evidence answers.
+-- answered: one row per item and decision on its present evidence that answers it.
 create view if not exists answered as
-select i.item, max(s.decision_id) as decision_id
+select i.item, d.decision_id
 from item as i
-join said as s on s.item = i.item and s.blind is null and s.state <> 'withdrawn'
-  and (s.evidence is null or s.evidence = i.evidence)
-group by i.item;
+join decision as d on d.item = i.item and d.blind is null and d.withdrawn_at is null
+left join decision_evidence as e on e.decision_id = d.decision_id
+where coalesce(d.evidence, e.evidence) is null or coalesce(d.evidence, e.evidence) = i.evidence;

@@ -24,6 +24,7 @@ from golden_records import answers, return_sheets
 from golden_records.return_sheets import ANSWER, COLUMNS, HIDDEN, KEY, MARK, NUMBER, REASON, VALUE
 from golden_records.tickets import TicketStore, common_superior, due_on
 from linkage.audit_trail import AuditTrail
+from linkage.decision_files import export_csv, import_csv
 from linkage.decisions import DecisionStore
 from linkage.workspace import Workspace
 from rules.errors import InputError, NotFoundError, RefusedError, RulesError
@@ -295,11 +296,11 @@ def test_answers_are_decisions_that_change_no_cluster_and_end_when_they_are_with
 def test_answers_that_were_taken_elsewhere_are_not_asked_again(office: Office, tmp_path: Path) -> None:
     one = office.copy(tmp_path)
     one.answer(FIRST, h0=(UPHELD, "", "证书"), h1=("rejected", "", "无此职责"))
-    one.yard.decisions.export_csv(tmp_path / "decisions.csv")
+    export_csv(one.yard.decisions, tmp_path / "decisions.csv")
     lost = one.yard.ws.decisions
     for path in lost.parent.glob("decisions.sqlite*"):
         path.unlink()
-    DecisionStore(lost).import_csv(tmp_path / "decisions.csv")
+    import_csv(DecisionStore(lost), tmp_path / "decisions.csv")
     one.store.refresh(one.yard.ws, one.yard.ws.load_rules())
     assert one.stands() == {"h0": ("upheld", None), "h1": ("closed", "rejected"), "i0": ("open", None)}
 

@@ -100,7 +100,7 @@ STEP = st.fixed_dictionaries(
         "late": st.sampled_from([0, 0, 0, 15]),
         "say": st.none()
         | st.tuples(
-            st.sampled_from(["same", "different", "withdraw"]),
+            st.sampled_from(["same", "different", "pin", "withdraw"]),
             st.tuples(st.sampled_from(["registry", "harbour", "guild"]), st.sampled_from("0123456")),
             st.tuples(st.sampled_from(["registry", "harbour", "guild"]), st.sampled_from("0123456")),
         ),
