@@ -80,7 +80,7 @@ class Desk:
             raise NotFoundError(f"{entity} has no field {field!r}; known are {names}")
         with self._reading:
             if entity not in self._readers:
-                self._readers[entity] = Reader(known, self.ws.rules_folder)
+                self._readers[entity] = Reader(known, self.ws.rules_folder, few=True)
             return self._readers[entity].keys(field, text, as_of)
 
     def close(self) -> None:
