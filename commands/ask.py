@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,12 +28,13 @@ from golden_records import export as exports
 from golden_records import forms, masking
 from golden_records import trust as trusts
 from golden_records import watch as watches
+from golden_records.matching import Matcher
 from golden_records.query import Release
 from linkage import ingest
 from linkage.audit_trail import AuditTrail
 from linkage.values import keys_of
 from linkage.workspace import Workspace, use_entity
-from rules.errors import NotFoundError
+from rules.errors import InputError, NotFoundError
 from rules.model import EntityRules
 
 app = typer.Typer()
@@ -57,6 +60,63 @@ def show(
     if as_json:
         return print_json(document)
     _show_record(document, rules.entities.get(document["entity"]))
+
+
+@app.command()
+def match(
+    entity: EntityName,
+    said: Annotated[list[str] | None, typer.Argument(metavar="[FIELD=VALUE]...", help="What the record says.")] = None,
+    workspace: Place = HERE,
+    source: Annotated[str | None, typer.Option(help="The source that would deliver the record.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many golden records.")] = 10,
+    release: Number = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say who a record may be before it is created: existing, new, or a question for a steward.
+
+    Without FIELD=VALUE the record comes as one JSON object on stdin, so that no number lands in a shell history.
+    """
+    with Release.of(Workspace.open(workspace).releases, release) as published, closing(Matcher(published)) as matcher:
+        found = matcher.match(entity, _record_said(said), source, limit).document()
+    if as_json:
+        return print_json(found)
+    out.print(plain(f"{_ANSWERS[found['answer']]} (release {found['release']})"))
+    rows = [
+        [
+            one["golden_id"],
+            f"{one['weight']:.2f}",
+            one["verdict"],
+            ", ".join(f"{name}: {level['level']}" for name, level in one["levels"].items()),
+            as_cell([f"{record['source']}/{record['source_key']}" for record in one["records"]]),
+        ]
+        for one in found["candidates"]
+    ]
+    if rows:
+        print_table("", ("golden_id", "weight", "verdict", "levels", "records"), rows)
+
+
+_ANSWERS = {
+    "existing": "已有 existing: one golden record is this one",
+    "steward": "请管理员判断 ask a steward: it is in doubt which golden record this is",
+    "new": "未见 new: nothing published comes near",
+}
+
+
+def _record_said(said: list[str] | None) -> dict[str, str | None]:
+    """The record on the command line, or on stdin."""
+    if said:
+        parts = [one.partition("=") for one in said]
+        wrong = [one for one, (_, equals, _) in zip(said, parts, strict=True) if not equals]
+        if wrong:
+            raise InputError(f"{wrong[0]!r}: expected FIELD=VALUE, such as name=…")
+        return {field: value for field, _, value in parts}
+    try:
+        found = json.loads(sys.stdin.read())
+    except ValueError as error:
+        raise InputError(f"stdin: expected one JSON object of field and value ({error})") from None
+    if not isinstance(found, dict) or not all(isinstance(value, str | None) for value in found.values()):
+        raise InputError("stdin: expected one JSON object whose values are text or null")
+    return found
 
 
 @app.command()

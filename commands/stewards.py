@@ -1,53 +1,29 @@
-"""What stewards decide: the pairs that wait, and the decisions about source records."""
+"""What stewards decide about source records."""
 
 from __future__ import annotations
 
 import dataclasses
+import getpass
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
-from commands.printing import err, field_title, out, plain, print_json, print_table
-from commands.shared import HERE, AsJson, EntityName, Place, Reason, Steward, Unmask, entity_of, keep_reason, record_of
+from commands.printing import err, out, plain, print_json, print_table
+from commands.shared import HERE, AsJson, EntityName, Place, Reason, Steward, entity_of, record_of
 from golden_records import masking
 from golden_records.query import Release
+from golden_records.queue import Queue, Receipt
 from linkage.audit_trail import AuditTrail
 from linkage.decided import SourceRecord, contradictions
-from linkage.decisions import Decision, DecisionStore, Waiting
+from linkage.decision_files import export_csv, import_csv
+from linkage.decisions import Decision
 from linkage.workspace import Workspace
 from rules.errors import NotFoundError
-from rules.model import EntityRules, Rules
+from rules.model import Rules
 
-app = typer.Typer()
 decide_app = typer.Typer(no_args_is_help=True, help="Record what a steward decided about source records.")
-
-
-@app.command()
-def review(
-    entity: Annotated[str | None, typer.Argument(help="An entity type; default: all.")] = None,
-    workspace: Place = HERE,
-    limit: Annotated[int, typer.Option(help="How many pairs; -1 for all.")] = 10,
-    unmask: Unmask = None,
-    as_json: AsJson = False,
-) -> None:
-    """Show pairs that wait for a decision, the heaviest first, with what each comparison weighs."""
-    ws = Workspace.open(workspace)
-    rules = ws.load_rules()
-    shown = [entity_of(rules, entity)] if entity else list(rules.entities.values())
-    keep_reason(ws, unmask, "review", {"entity": entity, "limit": limit})
-    store, documents = DecisionStore(ws.decisions), []
-    for one in shown:
-        for pair in store.queue(one.name, limit):
-            documents.append(_pair_document(one, pair, unmask is not None))
-    if as_json:
-        return print_json(documents)
-    for document in documents:
-        _show_pair(document, rules.entities[document["entity"]])
-    if not documents:
-        out.print("Nothing waits.")
 
 
 Two = Annotated[tuple[str, str], typer.Argument(metavar="SOURCE/KEY SOURCE/KEY", help="Two source records.")]
@@ -58,7 +34,7 @@ def decide_same(
     entity: EntityName, records: Two, reason: Reason, steward: Steward = "", workspace: Place = HERE
 ) -> None:
     """Two source records are one entity."""
-    _decide(workspace, entity, "same", list(records), reason, steward, {})
+    _decide(workspace, entity, "same", [record_of(text) for text in records], reason, steward, {})
 
 
 @decide_app.command("different")
@@ -66,7 +42,7 @@ def decide_different(
     entity: EntityName, records: Two, reason: Reason, steward: Steward = "", workspace: Place = HERE
 ) -> None:
     """Two source records are different entities."""
-    _decide(workspace, entity, "different", list(records), reason, steward, {})
+    _decide(workspace, entity, "different", [record_of(text) for text in records], reason, steward, {})
 
 
 @decide_app.command("unsure")
@@ -74,19 +50,33 @@ def decide_unsure(
     entity: EntityName, records: Two, reason: Reason, steward: Steward = "", workspace: Place = HERE
 ) -> None:
     """Leave a pair open; it waits again when one of its records changes."""
-    _decide(workspace, entity, "unsure", list(records), reason, steward, {})
+    _decide(workspace, entity, "unsure", [record_of(text) for text in records], reason, steward, {})
 
 
 @decide_app.command("merge")
 def decide_merge(
     entity: EntityName,
-    records: Annotated[list[str], typer.Argument(metavar="SOURCE/KEY…", help="Two or more source records.")],
+    records: Annotated[list[str], typer.Argument(metavar="SOURCE/KEY|ID…", help="Two or more records or golden ids.")],
     reason: Reason,
     steward: Steward = "",
     workspace: Place = HERE,
 ) -> None:
-    """All these source records are one entity."""
-    _decide(workspace, entity, "merge", records, reason, steward, {})
+    """All these source records, or golden records, are one entity."""
+    named = [named[0] for text in records if (named := _named(workspace, text))]
+    _decide(workspace, entity, "merge", named, reason, steward, {})
+
+
+@decide_app.command("pin")
+def decide_pin(
+    entity: EntityName,
+    records: Annotated[list[str], typer.Argument(metavar="SOURCE/KEY|ID…", help="The records, or a golden id.")],
+    reason: Reason,
+    steward: Steward = "",
+    workspace: Place = HERE,
+) -> None:
+    """These records are one entity, and nothing joins it but by a decision."""
+    named = list(dict.fromkeys(record for text in records for record in _named(workspace, text)))
+    _decide(workspace, entity, "pin", named, reason, steward, {})
 
 
 @decide_app.command("split")
@@ -99,7 +89,7 @@ def decide_split(
 ) -> None:
     """Records of one golden record are several entities, one per --group."""
     parts = [[record_of(text) for text in group.split(",")] for group in groups]
-    named = ["/".join(record) for part in parts for record in part]
+    named = [record for part in parts for record in part]
     _decide(workspace, entity, "split", named, reason, steward, {"groups": parts})
 
 
@@ -116,15 +106,29 @@ def decide_value(
     one = entity_of(Workspace.open(workspace).load_rules(), entity)
     if field not in one.entity.fields:
         raise NotFoundError(f"{entity} has no field {field!r}; known are {', '.join(one.entity.fields)}")
-    _decide(workspace, entity, "value", [record], reason, steward, {"field": field, "value": ""})
+    _decide(workspace, entity, "value", [record_of(record)], reason, steward, {"field": field, "value": ""})
+
+
+@decide_app.command("again")
+def decide_again(number: int, reason: Reason, steward: Steward = "", workspace: Place = HERE) -> None:
+    """Make a decision anew on what its records say now."""
+    ws = Workspace.open(workspace)
+    _say(Queue(ws, ws.load_rules()).again(number, steward or getpass.getuser(), reason))
+
+
+@decide_app.command("confirm")
+def decide_confirm(number: int, reason: Reason, steward: Steward = "", workspace: Place = HERE) -> None:
+    """Let a proposed decision count, as a second, different person."""
+    ws = Workspace.open(workspace)
+    Queue(ws, ws.load_rules()).confirm(number, steward or getpass.getuser(), reason)
+    out.print(f"decision {number} is confirmed; it counts from the next 'shuyuan link' on.")
 
 
 @decide_app.command("withdraw")
 def decide_withdraw(number: int, steward: Steward = "", workspace: Place = HERE) -> None:
-    """End a decision; it stays readable."""
+    """End a decision, or refuse a proposed one; it stays readable."""
     ws = Workspace.open(workspace)
-    DecisionStore(ws.decisions).withdraw(number, steward or None)
-    AuditTrail(ws.decisions).append("withdraw", {"decision_id": number})
+    Queue(ws, ws.load_rules()).withdraw(number, steward or getpass.getuser())
     out.print(f"decision {number} is withdrawn.")
 
 
@@ -133,36 +137,35 @@ def decide_list(
     entity: Annotated[str | None, typer.Argument(help="An entity type; default: all.")] = None,
     workspace: Place = HERE,
     withdrawn: Annotated[bool, typer.Option(help="Withdrawn ones as well.")] = False,
+    proposed: Annotated[bool, typer.Option(help="Only those that wait for a second person.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List decisions, oldest first."""
     ws = Workspace.open(workspace)
-    found = DecisionStore(ws.decisions).entries(entity, withdrawn)
+    queue = Queue(ws, ws.load_rules())
+    found = queue.pending(entity) if proposed else queue.store.listed(entity, withdrawn)
     if as_json:
-        rules = ws.load_rules() if any(one.kind == "answer" for one in found) else None
-        return print_json([dataclasses.asdict(one) | _payload(rules, one) for one in found])
+        return print_json([dataclasses.asdict(one) | _payload(queue.rules, one) for one in found])
     rows = [
         [
-            str(d.decision_id),
-            d.kind,
-            d.entity,
-            " ".join("/".join(s) for s in d.subjects),
-            d.steward,
-            d.reason,
-            d.decided_at,
+            *(str(d.decision_id), d.kind, d.entity, " ".join("/".join(s) for s in d.subjects), d.steward, d.reason),
+            *(d.decided_at, d.state if d.state != "in force" else f"with {d.second}" if d.second else ""),
         ]
         for d in found
     ]
-    print_table("decisions", ("id", "kind", "entity", "records", "steward", "reason", "decided at"), rows)
+    columns = ("id", "kind", "entity", "records", "steward", "reason", "decided at", "state")
+    print_table("decisions", columns, rows)
 
 
 @decide_app.command("import")
 def decide_import(file: Path, workspace: Place = HERE) -> None:
     """Take decisions in from a CSV file, all or none."""
     ws = Workspace.open(workspace)
-    count = DecisionStore(ws.decisions).import_csv(file)
+    queue = Queue(ws, ws.load_rules())
+    count = import_csv(queue.store, file, queue.rules, queue.needs_second)
     AuditTrail(ws.decisions).append("import decisions", {"file": file.name, "count": count})
     out.print(f"{count} decisions are new; they count from the next 'shuyuan link' on.")
+    _note_proposed(queue)
 
 
 @decide_app.command("export")
@@ -172,27 +175,55 @@ def decide_export(
     workspace: Place = HERE,
 ) -> None:
     """Write the decisions in force to a CSV file."""
-    count = DecisionStore(Workspace.open(workspace).decisions).export_csv(file, entity)
+    ws = Workspace.open(workspace)
+    count = export_csv(Queue(ws, ws.load_rules()).store, file, entity)
     out.print(f"{count} decisions are in {file}.")
 
 
 def _decide(
-    workspace: Path, entity: str, kind: str, records: list[str], reason: str, steward: str, payload: dict[str, Any]
+    workspace: Path,
+    entity: str,
+    kind: str,
+    subjects: Sequence[SourceRecord],
+    reason: str,
+    steward: str,
+    payload: dict[str, Any],
 ) -> None:
     ws = Workspace.open(workspace)
-    entity_of(ws.load_rules(), entity)
-    store = DecisionStore(ws.decisions)
-    subjects = tuple(record_of(text) for text in records)
-    seen = {frozenset((w.left, w.right)): w.evidence for w in store.queue(entity)} if len(subjects) == 2 else {}
-    number = store.add(
-        Decision(kind, entity, subjects, reason, steward, tuple(payload.items()), seen.get(frozenset(subjects)))
-    )
-    AuditTrail(ws.decisions).append("decide", {"decision_id": number, "kind": kind, "entity": entity})
-    out.print(f"decision {number} is kept; it counts from the next 'shuyuan link' on.")
-    for one in contradictions(store.replay(entity)):
+    queue = Queue(ws, ws.load_rules())
+    entity_of(queue.rules, entity)
+    who = steward or getpass.getuser()
+    _say(queue.decide(Decision(kind, entity, tuple(subjects), reason, who, tuple(payload.items()))))
+    for one in contradictions(queue.store.replay(entity)):
         err.print(f"note: contradiction: {plain(str(one))}; 'shuyuan link' refuses until one of them is withdrawn")
     for source, key in _unknown(ws, entity, subjects):
         err.print(f"note: the current release has no record {source}/{key}; the decision rests until it is there")
+
+
+def _say(made: Receipt) -> None:
+    if made.needs is None:
+        out.print(f"decision {made.number} is kept; it counts from the next 'shuyuan link' on.")
+    else:
+        out.print(
+            f"decision {made.number} is proposed: {plain(made.needs)}. It counts when a second person confirms it "
+            f"('shuyuan decide confirm {made.number}')."
+        )
+
+
+def _note_proposed(queue: Queue) -> None:
+    waiting = queue.pending()
+    if waiting:
+        err.print(
+            f"note: {len(waiting)} decisions wait for a second person; 'shuyuan decide list --proposed' shows them"
+        )
+
+
+def _named(workspace: Path, text: str) -> list[SourceRecord]:
+    """The record that was typed, or the records that a golden id holds now, in order."""
+    if "/" in text:
+        return [record_of(text)]
+    with Release.of(Workspace.open(workspace).releases) as published:
+        return published.members(text)
 
 
 def _unknown(ws: Workspace, entity: str, subjects: Sequence[SourceRecord]) -> list[SourceRecord]:
@@ -212,34 +243,3 @@ def _payload(rules: Rules | None, decision: Decision) -> dict[str, Any]:
     value = payload.get("value")
     payload["value"] = masking.mask_value(one.entity, str(payload["field"]), str(value)) if value and one else None
     return {"payload": payload, "evidence": None}
-
-
-def _pair_document(one: EntityRules, pair: Waiting, clear: bool) -> dict[str, Any]:
-    def shown(name: str, value: str | None) -> str | None:
-        return value if clear else masking.mask_value(one.entity, name, value)
-
-    return {
-        "entity": one.name,
-        "left": dict(zip(("source", "source_key"), pair.left, strict=True)),
-        "right": dict(zip(("source", "source_key"), pair.right, strict=True)),
-        "match_weight": round(pair.match_weight, 2),
-        "verdict": pair.verdict,
-        "reason": pair.reason,
-        "fields": {name: [shown(name, a), shown(name, b)] for name, (a, b) in pair.said.items()},
-        "levels": {name: {"level": label, "weight": weight} for name, (label, weight) in pair.levels.items()},
-    }
-
-
-def _show_pair(document: dict[str, Any], one: EntityRules) -> None:
-    left, right = ("/".join(document[side].values()) for side in ("left", "right"))
-    table = Table(
-        title=f"{document['entity']}: weight {document['match_weight']}, {document['reason']}", title_justify="left"
-    )
-    for heading in ("", left, right):
-        table.add_column(heading)
-    for name, (a, b) in document["fields"].items():
-        table.add_row(plain(field_title(one, name)), plain(a or ""), plain(b or ""))
-    out.print(table)
-    parts = ", ".join(f"{name}: {said['level']} {said['weight']:+.1f}" for name, said in document["levels"].items())
-    out.print(plain(f"  {parts}"))
-    out.print(f"  shuyuan decide same|different|unsure {document['entity']} {left} {right} --reason …\n")

@@ -55,6 +55,10 @@ SAID: dict[str, dict[Language, str]] = {
         "zh": "合并被拒：同一来源声明其记录互不重复",
         "en": "the union was refused: a source that is free of duplicates names both",
     },
+    "pinned": {
+        "zh": "合并被拒：其中一个实体已被人工固定，只凭人工判定加入",
+        "en": "the union was refused: a steward pinned one of the entities, and only decisions join anything to it",
+    },
     "different": {
         "zh": "合并被拒：已有人工判定为不同",
         "en": "the union was refused: a steward said that they differ",
@@ -128,7 +132,7 @@ def sentences(found: Explanation, language: Language) -> list[str]:
     if found.path:
         told.append(one("path", path=" → ".join("/".join(record) for record in found.path)))
     if found.refused is not None:
-        known = found.refused in ("duplicate_free", "different")
+        known = found.refused in ("duplicate_free", "different", "pinned")
         told.append(one(found.refused) if known else one("slot", slot=found.refused))
     if found.decided:
         told.append(one("decided", kinds=", ".join(_decided(kind, language) for kind in found.decided)))

@@ -5,9 +5,11 @@ Reads: standard, cluster, previous_crosswalk, previous_golden. Writes: golden_nu
 The heir of an id is decided from the side of the cluster: the id that holds most of this cluster's records,
 then the oldest, then the smallest. An id goes to one cluster only, so where several want it the greatest
 overlap is served first; between clusters that tie for the same id, the one whose records came to it earlier
-keeps it. That, and further passes that give a cluster without an id the dead one its records last had, makes
-merges that are undone restore the ids they found. What is left gets new serials in the order of the clusters'
-smallest (source, source_key). No step looks at an internal number, so load order cannot move an id.
+keeps it. A cluster that came into an id by a merge stands behind those that did not, however much it grew
+meanwhile: it has a dead id to go back to. That, and further passes that give a cluster without an id the dead
+one its records last had, makes merges that are undone restore the ids they found. What is left gets new serials
+in the order of the clusters' smallest (source, source_key). No step looks at an internal number, so load order
+cannot move an id.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ where head in (select head from claim group by head having count(*) = 1)
 CONTENDED = """
 select head, golden_id from claim
 where head not in (select head from heir) and golden_id not in (select golden_id from heir)
-order by held desc, since_release, golden_id, arrived, head
+order by merged_in, held desc, since_release, golden_id, arrived, head
 """
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,22 @@ class Release:
                 [field, *wanted],
             )
         return [{"golden_id": row[0], "entity": entity} for row in found]
+
+    def confirmed(self, entity: str, golden_ids: Iterable[str], fields: Iterable[str]) -> set[str]:
+        """Those of the golden ids of which a current value of one of the fields is confirmed."""
+        sql = (
+            "select distinct golden_id from t where golden_id in (select unnest(?::varchar[])) "
+            "and field in (select unnest(?::varchar[])) and valid_to is null and state = 'confirmed'"
+        )
+        if entity not in self.manifest.entities:
+            return set()
+        return {row[0] for row in self.rows(entity, "provenance", sql, [sorted(golden_ids), list(fields)])}
+
+    def members(self, golden_id: str) -> list[tuple[str, str]]:
+        """The source records that a golden id, or its heir, holds, in order (NotFoundError: malformed)."""
+        entity = self.entity_of(golden_id)
+        sql = "select source, source_key from t where golden_id = ? and until is null order by source, source_key"
+        return [(s, k) for heir in self.heirs(golden_id) for s, k in self.rows(entity, "crosswalk", sql, [heir])]
 
     def fate(self, golden_id: str) -> Document:
         """What became of an id: {golden_id, entity, lives, status, heirs, successors}.

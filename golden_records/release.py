@@ -3,6 +3,7 @@
     releases/<n>/manifest.json                 what it was made of, the hash of every file
     releases/<n>/<entity>/<table>.parquet      bulk reading, sorted; segments.py says how what changed stands beside it
     releases/<n>/lookup.sqlite                 look-ups by key and identifier
+    releases/<n>/<entity>/match/, rules/       who a new record may be: see match_index.py
     releases/current -> <n>
 
 A run that dies leaves `.making-<n>`, or <n> and `.current` -> <n>: nobody reads it and the next publication clears
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import duckdb
 
+from golden_records import match_index
 from golden_records.changes import tell_changes
 from golden_records.ids import create_macros
 from golden_records.lookup import add_identifiers, add_keys, copy_identifiers, create_lookup, renew
@@ -116,7 +118,8 @@ def publish(
     with reporter.step("audits"):
         audit(con, rules, decisions, full or plan.whole)
 
-    before = None if full or plan.whole else ws.releases / str(plan.previous)
+    previous = None if plan.previous is None else ws.releases / str(plan.previous)
+    before = None if full or plan.whole else previous
 
     def fill(folder: Path, lookup: sqlite3.Connection) -> Manifest:
         con.execute("set preserve_insertion_order = true")
@@ -134,7 +137,10 @@ def publish(
                     add_identifiers(lookup, con, name)
                 else:
                     renew(lookup, con, name)
-        known = read_manifest(before).files if before is not None else ()
+            earlier = previous / name if previous is not None else None
+            linked_files.update(match_index.carry(ws.packed / name, folder / name, earlier))
+        linked_files.update(match_index.keep_rules(rules.folder, folder, previous))
+        known = read_manifest(previous).files if previous is not None else ()
         return manifest.model_copy(update={"files": tuple(one for one in known if one.path in linked_files)})
 
     manifest = Manifest(
@@ -302,6 +308,7 @@ def rollback(ws: Workspace, release: int, as_of: date) -> int:
                 for table in ("crosswalk", "redirect", "change"):
                     _copy(con, select_sql(table), folder / name / f"{table}.parquet")
                 add_keys(lookup, con, name)
+                match_index.carry(ws.releases / str(release) / name / match_index.MATCH, folder / name, None)
                 seq += linkage_sql.number(con, "select count(*) from change")
                 states[name] = state.model_copy(
                     update={
@@ -312,6 +319,7 @@ def rollback(ws: Workspace, release: int, as_of: date) -> int:
                     }
                 )
         copy_identifiers(lookup, ws.releases / str(release) / "lookup.sqlite")
+        match_index.keep_rules(ws.releases / str(release) / match_index.RULES, folder, None)
         return earlier.model_copy(
             update={
                 "release": number,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import duckdb
 
@@ -22,6 +23,7 @@ from linkage.block import RulePairs
 from linkage.cluster import ClusterCounts, cluster, slot_text
 from linkage.decided import Decided, SourceRecord
 from linkage.frequencies import block_keys, block_source, block_text, hubs_sql
+from linkage.kernel import store
 from linkage.kernel.match import Kernel
 from linkage.splink_model import compared_columns, named_columns, sided_columns
 from linkage.sql import number, transaction
@@ -33,16 +35,24 @@ from rules.model import BlockingRule, Entity, EntityRules
 SCHEMA = "_changes"  # no entity type can bear this name
 
 
-def match_changes(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> tuple[list[RulePairs], int]:
-    """Bring `candidate_pair` up to `standard`; gives the pairs that each rule made and how many were compared."""
+def match_changes(
+    con: duckdb.DuckDBPyConnection, rules: EntityRules, packed: Path | None = None
+) -> tuple[list[RulePairs], int]:
+    """Bring `candidate_pair` up to `standard`; gives the pairs that each rule made and how many were compared.
+
+    The packed store of the last run in the folder `packed` is brought up to it as well.
+    """
     con.execute(_TORN)
     con.execute("delete from candidate_pair where record_l in (from gone) or record_r in (from gone)")
     con.execute("create or replace temp table partner as from came")
     for rule in rules.entity.blocking:
         con.execute(f"insert into partner {partners_sql(rule)}")
+    moved = [record for (record,) in con.execute("from partner union from gone").fetchall()]
     with population(con, rules, "partner", _matching_columns(rules.entity)):
         kernel = Kernel(con, rules)
         compared = kernel.match()
+        if packed is not None and moved:
+            store.append(con, kernel, packed, moved)
         con.execute("create or replace temp table found as from candidate_pair")
     # Pairs among the partners stand in `candidate_pair` already.
     con.execute(
@@ -67,7 +77,11 @@ semi join (select distinct {named} from {block_source(rule, "newcomer")} where {
 
 
 def cluster_changes(
-    con: duckdb.DuckDBPyConnection, rules: EntityRules, decided: Sequence[Decided], named: Iterable[SourceRecord]
+    con: duckdb.DuckDBPyConnection,
+    rules: EntityRules,
+    decided: Sequence[Decided],
+    named: Iterable[SourceRecord],
+    pinned: Iterable[SourceRecord] = (),
 ) -> ClusterCounts:
     """Bring `cluster` and `refusal` up to `candidate_pair` and the decisions; `touched` names what changed.
 
@@ -84,7 +98,7 @@ def cluster_changes(
             f"create table candidate_pair as from {quote(rules.name)}.candidate_pair where verdict = 'accept' "
             "and record_l in (from reached) and record_r in (from reached)"
         )
-        cluster(con, rules, decided)
+        cluster(con, rules, decided, pinned)
         con.execute("create or replace temp table clustered as from cluster where record_id in (from reached)")
         con.execute("create or replace temp table refused_again as from refusal")
     con.execute(_CHANGED)

@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from linkage.decided import Decided, contradictions
+from linkage.decided import Decided, SourceRecord, contradictions
 from linkage.kernel.columns import Reader
 from linkage.sql import number, run
-from linkage.union import Constraints, Floats, Ints, Pair, constrained_union
+from linkage.union import PINNED, Constraints, Floats, Ints, Pair, components, constrained_union
 from rules.columns import quote
 from rules.errors import RefusedError
 from rules.model import Entity, EntityRules
@@ -33,8 +33,15 @@ class ClusterCounts:
     refused: int
 
 
-def cluster(con: duckdb.DuckDBPyConnection, rules: EntityRules, decided: Iterable[Decided]) -> ClusterCounts:
+def cluster(
+    con: duckdb.DuckDBPyConnection,
+    rules: EntityRules,
+    decided: Iterable[Decided],
+    pinned: Iterable[SourceRecord] = (),
+) -> ClusterCounts:
     """Build `cluster` and `refusal`. Decisions about records that are not there now rest.
+
+    An entity with one of the records `pinned` is what `same` decisions make of it: weight joins nothing to it.
 
     Raises:
         RefusedError: decisions contradict each other.
@@ -51,9 +58,13 @@ def cluster(con: duckdb.DuckDBPyConnection, rules: EntityRules, decided: Iterabl
     )
     _refuse_contradictions(one for _, one in (*same, *different))
     edges = _edges(con)
-    found = constrained_union(count, edges, constraints)
-    left, right, weight = (side[found.refused] for side in edges)
-    reasons = np.array(constraints.reasons, dtype=object)[found.reason]
+    barred = _barred(count, edges, constraints.same, _ordinals(con, pinned))
+    free = (edges[0][~barred], edges[1][~barred], edges[2][~barred])
+    found = constrained_union(count, free, constraints)
+    left, right, weight = (np.concatenate([f[found.refused], e[barred]]) for f, e in zip(free, edges, strict=True))
+    reasons = np.array((*constraints.reasons, PINNED), dtype=object)[
+        np.concatenate([found.reason, np.full(np.count_nonzero(barred), len(constraints.reasons))])
+    ]
     con.register("label", pa.table({"ordinal": np.arange(count, dtype=np.int64), "head": found.label}))
     con.register(
         "refused",
@@ -72,7 +83,7 @@ def cluster(con: duckdb.DuckDBPyConnection, rules: EntityRules, decided: Iterabl
         con.unregister("label")
         con.unregister("refused")
     heads = np.count_nonzero(found.label == np.arange(count))
-    return ClusterCounts(int(heads), int(found.refused.size))
+    return ClusterCounts(int(heads), int(left.size))
 
 
 def _slots(con: duckdb.DuckDBPyConnection, entity: Entity) -> tuple[dict[str, Ints], dict[str, frozenset[Pair]]]:
@@ -127,15 +138,7 @@ def _present(con: duckdb.DuckDBPyConnection, decided: Sequence[Decided]) -> tupl
     """The `same` and the `different` decisions whose records are in `standard`, with their ordinals."""
     if not decided:
         return [], []
-    named = sorted({record for one in decided for record in (one.left, one.right)})
-    ordinal = {
-        (source, key): int(number_)
-        for source, key, number_ in con.execute(
-            "select source, source_key, ordinal from standard semi join "
-            "(select unnest($sources) as source, unnest($keys) as source_key) using (source, source_key)",
-            {"sources": [source for source, _ in named], "keys": [key for _, key in named]},
-        ).fetchall()
-    }
+    ordinal = _ordinals(con, (record for one in decided for record in (one.left, one.right)))
     same: Resolved = []
     different: Resolved = []
     for one in decided:
@@ -144,6 +147,34 @@ def _present(con: duckdb.DuckDBPyConnection, decided: Sequence[Decided]) -> tupl
             if a != b:
                 (same if one.kind == "same" else different).append(((a, b), one))
     return same, different
+
+
+def _ordinals(con: duckdb.DuckDBPyConnection, records: Iterable[SourceRecord]) -> dict[SourceRecord, int]:
+    """The ordinals of those of the records that are in `standard`."""
+    named = sorted(set(records))
+    if not named:
+        return {}
+    found = con.execute(
+        "select source, source_key, ordinal from standard semi join "
+        "(select unnest($sources) as source, unnest($keys) as source_key) using (source, source_key)",
+        {"sources": [source for source, _ in named], "keys": [key for _, key in named]},
+    ).fetchall()
+    return {(source, key): int(number_) for source, key, number_ in found}
+
+
+def _barred(
+    count: int, edges: tuple[Ints, Ints, Floats], same: Iterable[Pair], pinned: dict[SourceRecord, int]
+) -> NDArray[np.bool_]:
+    """Which edges lead out of, or into, a pinned entity: the records that `same` decisions join to a pinned one."""
+    if not pinned:
+        return np.zeros(edges[0].size, dtype=bool)
+    ends = np.array([*same], dtype=np.int64).reshape(-1, 2)
+    part = components(count, ends[:, 0].copy(), ends[:, 1].copy())
+    held = np.zeros(count, dtype=bool)
+    held[part[list(pinned.values())]] = True
+    left, right = part[edges[0]], part[edges[1]]
+    barred: NDArray[np.bool_] = (left != right) & (held[left] | held[right])
+    return barred
 
 
 def _refuse_contradictions(decided: Iterable[Decided]) -> None:

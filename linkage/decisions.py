@@ -2,63 +2,48 @@
 
 A decision names source records as (source, source_key), never ids that a re-run renumbers. It is withdrawn
 by a time stamp, never deleted, and is replayed in every run. `evidence` is the hash of what the steward saw;
-where that changed, the pair returns to the queue with the old decision beside it.
+where that changed, the decision stands and is put to stewards again. One that `needs` a second person counts
+from the moment on which another one confirms it.
 """
 
 from __future__ import annotations
 
-import csv
 import getpass
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
+from linkage import items
 from linkage.decided import Decided, SourceRecord
+from linkage.decision_schema import item_key, opened
+from linkage.items import Waiting
 from rules.errors import InputError, NotFoundError, RefusedError
 
-KINDS = ("same", "different", "unsure", "value", "split", "merge", "answer")
+PAIRED = ("same", "different", "unsure")
+KINDS = (*PAIRED, "value", "split", "merge", "pin", "answer", "unmask")
+ASIDE = ("answer", "unmask")  # no cluster and no value is a function of these
 ANSWERS = ("corrected", "upheld", "rejected")
-COLUMNS = (
-    "decision_id",
-    "kind",
-    "entity",
-    "subjects",
-    "payload",
-    "steward",
-    "reason",
-    "evidence",
-    "decided_at",
+_COLUMNS = (
+    "kind, entity, subjects, reason, steward, payload, evidence, decision_id, decided_at, withdrawn_at, needs, second, "
+    "state"
 )
-_SCHEMA = """
-create table if not exists decision (
-  decision_id integer primary key autoincrement, kind text not null, entity text not null,
-  subjects text not null, payload text not null, steward text not null, reason text not null,
-  evidence text, decided_at text not null, withdrawn_at text, withdrawn_by text);
-create trigger if not exists decision_stays before update on decision
-  when old.withdrawn_at is not null or new.subjects <> old.subjects or new.kind <> old.kind
-    or new.payload <> old.payload or new.steward <> old.steward or new.reason <> old.reason
-  begin select raise(abort, 'a decision is never changed, only withdrawn'); end;
-create trigger if not exists decision_remains before delete on decision
-  begin select raise(abort, 'a decision is never deleted, only withdrawn'); end;
-create table if not exists queue (
-  entity text not null, left_source text not null, left_key text not null,
-  right_source text not null, right_key text not null, match_weight real, verdict text not null,
-  reason text not null, evidence text not null, said text not null, levels text not null,
-  primary key (entity, left_source, left_key, right_source, right_key)) without rowid;
-"""
 
 
 @dataclass(frozen=True)
 class Decision:
     """One decision. `subjects` are the source records it is about; what else it says is `payload`:
     value {"field", "value"}; split {"groups": [[subject, …], …]}; answer {"ticket", "field", "answer", "value"}: what
-    the owner of the record says to a ticket about it."""
+    the owner of the record says to a ticket about it; unmask {"until"}: clear text of these records until then.
+
+    needs   why a second person must confirm it (None: nobody must); second  who did
+    state   in force, proposed (a second person is missing) or withdrawn
+    """
 
     kind: str
     entity: str
@@ -70,24 +55,14 @@ class Decision:
     decision_id: int = 0
     decided_at: str = ""
     withdrawn_at: str | None = None
+    needs: str | None = None
+    second: str | None = None
+    state: str = "in force"
 
-
-@dataclass(frozen=True)
-class Waiting:
-    """A pair that waits for a steward, and why.
-
-    said    field -> what the left and the right record say, as they came
-    levels  comparison -> the label of its level, and what it adds to the match weight
-    """
-
-    left: SourceRecord
-    right: SourceRecord
-    match_weight: float
-    verdict: str
-    reason: str
-    evidence: str
-    said: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
-    levels: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    @property
+    def item(self) -> str:
+        """The key of what waits, or would wait, for it."""
+        return item_key(self.entity, self.subjects, str(dict(self.payload).get("field", "")))
 
 
 @dataclass(frozen=True)
@@ -117,7 +92,7 @@ class DecisionStore:
         """
         with self.writing() as db:
             if seen is not None:
-                _refuse_overtaken(db, decision, seen)
+                refuse_overtaken(db, decision, seen)
             return self.append(db, [decision])[0]
 
     def add_all(self, decisions: Sequence[Decision]) -> list[int]:
@@ -125,73 +100,102 @@ class DecisionStore:
         with self.writing() as db:
             return self.append(db, decisions)
 
-    def append(self, db: sqlite3.Connection, decisions: Sequence[Decision]) -> list[int]:
-        """Append decisions inside a transaction of `writing`; gives their ids."""
+    def append(self, db: sqlite3.Connection, decisions: Sequence[Decision], blind: str | None = None) -> list[int]:
+        """Append decisions inside a transaction of `writing`; gives their ids.
+
+        Without evidence of its own a decision has that of what waits for it. `blind` ones measure stewards: they are
+        kept and listed as others and never count.
+        """
         for decision in decisions:
-            _check(decision)
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+            check(decision)
         ids = []
         for d in decisions:
+            steward, key = d.steward or getpass.getuser(), d.item
             cursor = db.execute(
-                "insert into decision (kind, entity, subjects, payload, steward, reason, evidence, decided_at) "
-                "values (?, ?, ?, ?, ?, ?, ?, ?)",
+                "insert into decision (kind, entity, subjects, payload, steward, reason, evidence, decided_at, needs, "
+                "blind, item) values (?, ?, ?, ?, ?, ?, "
+                "coalesce(?, (select evidence from item where item = ? and closed_because is null)), ?, ?, ?, ?)",
                 (
                     d.kind,
                     d.entity,
                     json.dumps(d.subjects, ensure_ascii=False),
                     json.dumps(dict(d.payload), ensure_ascii=False, sort_keys=True),
-                    d.steward or getpass.getuser(),
+                    steward,
                     d.reason,
                     d.evidence,
-                    d.decided_at or now,
+                    key,
+                    d.decided_at or now_text(),
+                    d.needs,
+                    blind,
+                    key,
                 ),
             )
             ids.append(int(cursor.lastrowid or 0))
+            if d.needs and d.second:
+                second = (ids[-1], d.second, d.reason, d.decided_at or now_text())
+                db.execute("insert into confirmation values (?, ?, ?, ?)", second)
         return ids
+
+    def confirm(self, decision_id: int, steward: str, reason: str) -> None:
+        """Let a proposed decision count, as a second person.
+
+        Raises:
+            InputError: no reason was given.
+            NotFoundError: no decision of this id waits for a second person.
+            RefusedError: it is the steward's own, or somebody decided on the same records since.
+        """
+        if not reason.strip():
+            raise InputError("a confirmation needs a reason")
+        with self.writing() as db:
+            found = _read(db, "decision_id = ? and state = 'proposed' and blind is null", decision_id)
+            if not found:
+                raise NotFoundError(f"no decision {decision_id} waits for a second person; 'shuyuan decide list' tells")
+            if found[0].steward == steward:
+                raise RefusedError(f"decision {decision_id} is {steward}'s own; a second, different person confirms it")
+            refuse_overtaken(db, found[0], decision_id)
+            db.execute("insert into confirmation values (?, ?, ?, ?)", (decision_id, steward, reason, now_text()))
 
     def withdraw(self, decision_id: int, steward: str | None = None) -> None:
         """End a decision now; it stays readable. Raises NotFoundError where no live one has this id."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
         with self.reading() as db:
             cursor = db.execute(
                 "update decision set withdrawn_at = ?, withdrawn_by = ? where decision_id = ? and withdrawn_at is null",
-                (now, steward or getpass.getuser(), decision_id),
+                (now_text(), steward or getpass.getuser(), decision_id),
             )
         if not cursor.rowcount:
             raise NotFoundError(f"no decision {decision_id} in force; 'shuyuan decide list' shows them")
 
     def entries(self, entity: str | None = None, withdrawn: bool = False) -> list[Decision]:
-        """The decisions in force (or all of them), oldest first."""
+        """The decisions in force, oldest first; or, with `withdrawn`, all that ever counted or may come to count."""
         with self.reading() as db:
-            found = db.execute(
-                "select kind, entity, subjects, reason, steward, payload, evidence, decision_id, decided_at, "
-                "withdrawn_at from decision where (? is null or entity = ?) and (? or withdrawn_at is null) "
-                "order by decision_id",
-                (entity, entity, withdrawn),
-            ).fetchall()
-        return [
-            Decision(
-                r[0],
-                r[1],
-                tuple((s, k) for s, k in json.loads(r[2])),
-                r[3],
-                r[4],
-                tuple(json.loads(r[5]).items()),
-                *r[6:],
+            return _read(
+                db,
+                "(?1 is null or entity = ?1) and (?2 or state = 'in force') and blind is null",
+                *(entity, withdrawn),
             )
-            for r in found
-        ]
+
+    def listed(self, entity: str | None = None, withdrawn: bool = False) -> list[Decision]:
+        """What stewards are shown: all that was decided and not withdrawn, whether it counts or not, oldest first."""
+        with self.reading() as db:
+            return _read(db, "(?1 is null or entity = ?1) and (?2 or state <> 'withdrawn')", entity, withdrawn)
+
+    def proposed(self, entity: str | None = None) -> list[Decision]:
+        """The decisions that wait for a second person, oldest first."""
+        with self.reading() as db:
+            return _read(db, "(?1 is null or entity = ?1) and state = 'proposed' and blind is null", entity)
 
     def last_id(self) -> int:
-        """The id of the last decision made; a manifest names it. Withdrawals count as well.
+        """A number that grows with every decision, withdrawal and confirmation that counts; a manifest names it.
 
-        Answers to tickets do not: no cluster and no value is a function of them.
+        Answers to tickets and leave to see clear text do not count: no cluster and no value is a function of them.
         """
+        aside = ", ".join(f"'{kind}'" for kind in ASIDE)
         with self.reading() as db:
             row = db.execute(
-                "select coalesce(max(decision_id), 0), count(withdrawn_at) from decision where kind <> 'answer'"
+                "select coalesce(max(decision_id), 0), count(withdrawn_at), count(second) from said "
+                f"where kind not in ({aside}) and blind is null and (needs is null or second is not null)"
             ).fetchone()
-        return int(row[0]) + int(row[1])
+        return sum(row)
 
     def replay(self, entity: str) -> list[Decided]:
         """What the decisions in force say about pairs of records; a later word on a pair replaces an earlier."""
@@ -205,6 +209,10 @@ class DecisionStore:
                 elif kind == "different":
                     said[pair] = Decided("different", *pair, decision.decision_id)
         return [said[pair] for pair in sorted(said)]
+
+    def pinned(self, entity: str) -> set[SourceRecord]:
+        """The records of pinned entities: only decisions join anything to them."""
+        return {one for d in self.entries(entity) if d.kind == "pin" for one in d.subjects}
 
     def unsure(self, entity: str) -> set[tuple[SourceRecord, SourceRecord]]:
         """Pairs that a steward looked at and left open."""
@@ -221,61 +229,31 @@ class DecisionStore:
                 found[decision.subjects[0], field] = Override(decision.subjects[0], field, value)
         return list(found.values())
 
-    def fill_queue(self, entity: str, waiting: Iterable[Waiting]) -> int:
-        """Replace what waits in `entity`, in one transaction; gives how many pairs wait."""
-        rows = [
-            (entity, *w.left, *w.right, w.match_weight, w.verdict, w.reason, w.evidence, _text(w.said), _text(w.levels))
-            for w in waiting
-        ]
-        with self.reading() as db:
-            db.execute("begin immediate")
-            db.execute("delete from queue where entity = ?", (entity,))
-            db.executemany("insert or replace into queue values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-            db.execute("commit")
-        return len(rows)
+    def stamp(self, evidence: Mapping[int, str]) -> None:
+        """Keep what the records said when decisions that name no evidence were first taken in."""
+        with self.writing() as db:
+            rows = [(number, said, now_text()) for number, said in evidence.items()]
+            db.executemany("insert or ignore into decision_evidence values (?, ?, ?)", rows)
+
+    def fill_queue(
+        self,
+        entity: str,
+        waiting: Iterable[Waiting],
+        dates: tuple[date, date] | None = None,
+        why_gone: items.WhyGone = items.settled,
+    ) -> int:
+        """Let the queue of `entity` be what waits now; gives how many items wait for a steward, controls aside.
+
+        `dates` are the days on which what is new opens and is due; `why_gone` says why what is left out does not wait
+        any more.
+        """
+        with self.writing() as db:
+            return items.fill(db, entity, list(waiting), dates or (date.today(), date.today()), why_gone)
 
     def queue(self, entity: str | None = None, limit: int = -1) -> list[Waiting]:
-        """Pairs that wait, the heaviest first."""
+        """What waits and nobody answered yet, the most valuable first."""
         with self.reading() as db:
-            found = db.execute(
-                "select left_source, left_key, right_source, right_key, match_weight, verdict, reason, evidence, "
-                "said, levels "
-                "from queue where ? is null or entity = ? "
-                "order by match_weight desc, left_source, left_key, right_source, right_key limit ?",
-                (entity, entity, limit),
-            ).fetchall()
-        return [
-            Waiting((r[0], r[1]), (r[2], r[3]), r[4], r[5], r[6], r[7], _couples(r[8]), _couples(r[9])) for r in found
-        ]
-
-    def export_csv(self, path: Path, entity: str | None = None) -> int:
-        """Write the decisions in force to `path`; gives how many."""
-        found = self.entries(entity)
-        with path.open("w", encoding="utf-8-sig", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            for d in found:
-                writer.writerow(
-                    [
-                        d.decision_id,
-                        d.kind,
-                        d.entity,
-                        json.dumps(d.subjects, ensure_ascii=False),
-                        json.dumps(dict(d.payload), ensure_ascii=False),
-                        d.steward,
-                        d.reason,
-                        d.evidence or "",
-                        d.decided_at,
-                    ]
-                )
-        return len(found)
-
-    def import_csv(self, path: Path) -> int:
-        """Append the decisions of `path` that are not in force yet; all or, where one is wrong, none."""
-        held = {(d.kind, d.entity, d.subjects, d.payload) for d in self.entries()}
-        new = [d for d in _read_csv(path) if (d.kind, d.entity, d.subjects, d.payload) not in held]
-        self.add_all(new)
-        return len(new)
+            return [one.waiting for one in items.open_items(db, entity=entity, controls=False, limit=limit)]
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -288,64 +266,82 @@ class DecisionStore:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """The database, closed when the block ends."""
-        db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
-        try:
-            db.execute("pragma journal_mode = wal")
-            db.executescript(_SCHEMA)
+        with opened(self.path) as db:
             yield db
-        finally:
-            db.close()
 
 
-def _refuse_overtaken(db: sqlite3.Connection, decision: Decision, seen: int) -> None:
-    """RefusedError where a decision after `seen` is in force about the records of `decision`."""
-    since = db.execute(
-        "select decision_id, kind, steward, decided_at, subjects from decision "
-        "where entity = ? and decision_id > ? and withdrawn_at is null and kind <> 'answer' order by decision_id",
-        (decision.entity, seen),
-    ).fetchall()
-    for number, kind, steward, at, subjects in since:
-        if {(source, key) for source, key in json.loads(subjects)} == set(decision.subjects):
-            named = " and ".join("/".join(record) for record in decision.subjects)
-            raise RefusedError(
-                f"{named}: {steward} decided {kind!r} at {at} (decision {number}) while you looked at them; "
-                "look again, and withdraw that decision if you know better"
-            )
+def refuse_overtaken(db: sqlite3.Connection, decision: Decision, seen: int) -> None:
+    """RefusedError where a decision after `seen` is in force, or proposed, about the records of `decision`."""
+    since = _read(db, "item = ?1 and decision_id > ?2 and state <> 'withdrawn' and blind is null", decision.item, seen)
+    for other in since:
+        if other.kind in ASIDE:
+            continue
+        named = " and ".join("/".join(record) for record in decision.subjects)
+        raise RefusedError(
+            f"{named}: {other.steward} decided {other.kind!r} at {other.decided_at} (decision {other.decision_id}) "
+            "while you looked at them; look again, and withdraw that decision if you know better"
+        )
 
 
-def _text(couples: Mapping[str, tuple[Any, Any]]) -> str:
-    return json.dumps(couples, ensure_ascii=False)
+def check(decision: Decision) -> None:
+    """InputError where a decision does not make sense."""
+    for _, problem in wrong(decision):
+        raise InputError(problem)
 
 
-def _couples(text: str) -> dict[str, tuple[Any, Any]]:
-    return {name: (left, right) for name, (left, right) in json.loads(text).items()}
-
-
-def _check(decision: Decision) -> None:
-    payload = dict(decision.payload)
-    if decision.kind not in KINDS:
-        raise InputError(f"kind {decision.kind!r}: expected one of {', '.join(KINDS)}")
+def wrong(decision: Decision) -> Iterator[tuple[str, str]]:
+    """What does not make sense in a decision: the column of a file of decisions, and a sentence."""
+    kind, payload, count = decision.kind, dict(decision.payload), len(set(decision.subjects))
+    if kind not in KINDS:
+        yield "kind", f"kind {kind!r}: expected one of {', '.join(KINDS)}"
     if not decision.reason.strip():
-        raise InputError("a decision needs a reason")
-    count = len(set(decision.subjects))
-    if decision.kind in ("same", "different", "unsure") and count != 2:
-        raise InputError(f"{decision.kind!r} is about two different source records, found {count}")
-    if decision.kind == "merge" and count < 2:
-        raise InputError("'merge' needs two or more source records")
-    if decision.kind == "value" and not ({"field", "value"} <= set(payload) and count == 1):
-        raise InputError("'value' needs one source record and a payload with field and value")
-    if decision.kind == "answer" and not (
-        {"ticket", "field", "answer"} <= set(payload) and payload["answer"] in ANSWERS and count == 1
-    ):
-        raise InputError("'answer' needs one source record and a payload with ticket, field and answer")
-    if decision.kind == "split" and "groups" not in payload:
-        raise InputError("'split' needs a payload with groups of source records")
+        yield "reason", "a decision needs a reason"
+    if kind in PAIRED and count != 2:
+        yield "subjects", f"{kind!r} is about two different source records, found {count}"
+    if kind == "merge" and count < 2:
+        yield "subjects", "'merge' needs two or more source records"
+    if kind in ("pin", "unmask") and not count:
+        yield "subjects", f"{kind!r} needs a source record"
+    if kind in ("value", "answer") and count != 1:
+        yield "subjects", f"{kind!r} is about one source record, found {count}"
+    if kind == "value" and not {"field", "value"} <= set(payload):
+        yield "payload", "'value' needs a payload with field and value"
+    if kind == "answer" and not ({"ticket", "field", "answer"} <= set(payload) and payload["answer"] in ANSWERS):
+        yield "payload", "'answer' needs a payload with ticket, field and answer"
+    if kind == "split" and not _whole(payload.get("groups"), decision.subjects):
+        yield "payload", "'split' needs two or more groups that hold each of its source records once"
+
+
+def _whole(groups: object, subjects: Sequence[SourceRecord]) -> bool:
+    """Whether groups are two or more and hold every subject once, and nothing else."""
+    try:
+        named = [(source, key) for group in groups for source, key in group]  # type: ignore[attr-defined]
+        return len(groups) > 1 and all(groups) and sorted(named) == sorted(set(subjects))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+
+
+def _read(db: sqlite3.Connection, condition: str, *values: Any) -> list[Decision]:
+    """The decisions for which a condition over `said` holds, oldest first."""
+    found = db.execute(f"select {_COLUMNS} from said where {condition} order by decision_id", values).fetchall()
+    return [
+        Decision(
+            r[0],
+            r[1],
+            tuple((source, key) for source, key in json.loads(r[2])),
+            r[3],
+            r[4],
+            tuple(json.loads(r[5]).items()),
+            *r[6:],
+        )
+        for r in found
+    ]
 
 
 def _pairs(decision: Decision) -> Iterator[tuple[str, SourceRecord, SourceRecord]]:
-    if decision.kind in ("same", "different", "unsure"):
+    if decision.kind in PAIRED:
         yield decision.kind, decision.subjects[0], decision.subjects[1]
-    elif decision.kind == "merge":
+    elif decision.kind in ("merge", "pin"):
         for left, right in zip(decision.subjects, decision.subjects[1:], strict=False):
             yield "same", left, right
     elif decision.kind == "split":
@@ -356,38 +352,6 @@ def _pairs(decision: Decision) -> Iterator[tuple[str, SourceRecord, SourceRecord
                 yield "different", (left[0], left[1]), (right[0], right[1])
 
 
-def _read_csv(path: Path) -> Iterator[Decision]:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = {"kind", "entity", "subjects", "reason"} - set(reader.fieldnames or ())
-        if missing:
-            raise InputError(f"{path.name} line 1: column {sorted(missing)[0]!r} is missing; see 'decide export'")
-        for row in reader:
-            where = f"{path.name} line {reader.line_num}"
-            subjects = tuple((str(s), str(k)) for s, k in _json(row["subjects"], f"{where} column subjects"))
-            payload = _json(row.get("payload") or "{}", f"{where} column payload")
-            decision = Decision(
-                row["kind"],
-                row["entity"],
-                subjects,
-                row["reason"],
-                row.get("steward") or "",
-                tuple(payload.items()),
-                row.get("evidence") or None,
-                0,
-                row.get("decided_at") or "",
-            )
-            try:
-                _check(decision)
-            except InputError as error:
-                raise InputError(f"{where}: {error}; nothing was imported") from None
-            yield decision
-
-
-def _json(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise InputError(f"{where}: not JSON ({text[:40]!r}); nothing was imported") from None
+def now_text() -> str:
+    """The time of now, as the store keeps it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import version
+from pathlib import Path
 from typing import Literal
 
 import duckdb
@@ -25,18 +26,17 @@ from linkage import frequencies, ingest, touched
 from linkage.block import RulePairs, block
 from linkage.changes import cluster_changes, match_changes
 from linkage.cluster import ClusterCounts, cluster
-from linkage.decided import SourceRecord
-from linkage.decisions import DecisionStore, Waiting
+from linkage.decisions import DecisionStore
 from linkage.frequencies import path_of
+from linkage.kernel import store
 from linkage.kernel.match import Kernel
 from linkage.progress import SILENT, Reporter
 from linkage.references import group, has_table
 from linkage.renewal import renew
 from linkage.score import score
-from linkage.splink_model import level_labels
 from linkage.sql import number
 from linkage.standardize import standardize
-from linkage.union import DIFFERENT, DUPLICATE_FREE
+from linkage.waiting import fill_queue
 from linkage.workspace import Workspace, use_entity
 from rules.columns import quote
 from rules.errors import NotFoundError, RefusedError
@@ -45,7 +45,6 @@ from rules.model import EntityRules, Rules
 DISK_PER_RECORD = 1200
 MOST_CHANGED = 0.2  # of the records: beyond that matching all of them costs less than looking for what changed
 Engine = Literal["kernel", "splink"]
-Pair = tuple[SourceRecord, SourceRecord]
 Step = Callable[[str, int | None, bool], AbstractContextManager[Callable[[int], None]]]
 
 
@@ -103,7 +102,7 @@ def link(
         before = con.execute("delete from main.linked where entity = ? returning basis, batch", [one.name]).fetchall()
         kept = not full and engine == "kernel" and [by for by, _ in before] == [basis(rules, one)]
         since = before[0][1] if kept else None
-        reports.append(_link_one(con, rules, one, decisions, as_of, reporter, engine, since))
+        reports.append(_link_one(con, ws, rules, one, decisions, as_of, reporter, engine, since))
         batch = number(con, "select max(batch_id) from batch")
         said = [one.name, fingerprint(con, rules, one, last_decision, as_of), as_of, basis(rules, one), batch]
         con.execute("insert into main.linked values (?, ?, ?, ?, ?)", said)
@@ -229,6 +228,7 @@ def disk_needed(con: duckdb.DuckDBPyConnection, entities: Iterable[EntityRules])
 
 def _link_one(
     con: duckdb.DuckDBPyConnection,
+    ws: Workspace,
     rules: Rules,
     one: EntityRules,
     decisions: DecisionStore,
@@ -252,35 +252,55 @@ def _link_one(
     changed = None if since is None else _changed(con)
     if changed is not None:
         with step("block and score", watched=False):
-            estimates, compared = match_changes(con, one)
+            estimates, compared = match_changes(con, one, ws.packed / one.name)
+        kernel = None
     else:
         touched.forget(con)
         frequencies.load(con, one)
-        estimates, compared = _match(con, one, engine, step)
+        estimates, compared, kernel = _match(con, one, engine, step)
     with step("cluster", watched=False):
         if changed is not None:
             named = {subject for said in decisions.entries(one.name, withdrawn=True) for subject in said.subjects}
-            counts = cluster_changes(con, one, decisions.replay(one.name), named)
+            counts = cluster_changes(con, one, decisions.replay(one.name), named, decisions.pinned(one.name))
         else:
-            counts = cluster(con, one, decisions.replay(one.name))
+            counts = cluster(con, one, decisions.replay(one.name), decisions.pinned(one.name))
+    with step("match index", watched=False):
+        _pack(con, one, ws.packed / one.name, kernel, changed is None, basis(rules, one), as_of)
     with step("review queue", watched=False):
-        waiting = decisions.fill_queue(one.name, _waiting(con, one, decisions))
+        waiting = fill_queue(con, one, decisions, as_of)
     return _report(con, one, estimates, compared, counts, waiting, changed, seconds)
 
 
-def _match(con: duckdb.DuckDBPyConnection, one: EntityRules, engine: Engine, step: Step) -> tuple[list[RulePairs], int]:
-    """Match all records; gives the pairs that each rule makes and how many were compared."""
+def _match(
+    con: duckdb.DuckDBPyConnection, one: EntityRules, engine: Engine, step: Step
+) -> tuple[list[RulePairs], int, Kernel | None]:
+    """Match all records; gives the pairs that each rule makes, how many were compared, and what the kernel read."""
     if engine == "kernel":
         with step("block", None, False):
             kernel = Kernel(con, one)
         with step("score", sum(rule.pairs for rule in kernel.estimates), True) as advance:
-            return kernel.estimates, kernel.match(advance)
+            return kernel.estimates, kernel.match(advance), kernel
     with step("block", None, True):
         estimates = block(con, one)
     pairs = number(con, "select pairs from candidate_total")
     with step("score", pairs, True) as advance:
         score(con, one, advance)
-    return estimates, pairs
+    return estimates, pairs, None
+
+
+def _pack(
+    con: duckdb.DuckDBPyConnection,
+    one: EntityRules,
+    folder: Path,
+    kernel: Kernel | None,
+    anew: bool,
+    made_with: str,
+    as_of: date,
+) -> None:
+    """Write the packed store of all records where what changed was not added to it, or was too often."""
+    made = store.Made.read(folder)
+    if anew or made is None or made.basis != made_with or made.outgrown:
+        store.write(con, one, kernel or Kernel(con, one), folder, made_with, as_of)
 
 
 def _changed(con: duckdb.DuckDBPyConnection) -> int | None:
@@ -314,74 +334,3 @@ def _report(
         changed=changed,
         seconds=seconds,
     )
-
-
-def _waiting(con: duckdb.DuckDBPyConnection, one: EntityRules, decisions: DecisionStore) -> Iterator[Waiting]:
-    """The pairs that wait: doubtful by weight, held by a guard, or refused by a constraint.
-
-    A pair that a steward decided, or left open, waits again only where the records changed since.
-    """
-    settled: dict[Pair, tuple[str, str | None]] = {}
-    for decision in decisions.entries(one.name):
-        if decision.kind in ("same", "different", "unsure"):
-            pair = (min(decision.subjects), max(decision.subjects))
-            settled[pair] = (decision.kind, decision.evidence)
-    fields, names = list(one.entity.fields), [rule.name for rule in one.entity.comparisons]
-    labels = [level_labels(one.entity, rule) for rule in one.entity.comparisons]
-    for *keys, weight, verdict, reason, evidence, left, right, gammas, weights in con.execute(
-        waiting_sql(one)
-    ).fetchall():
-        one_side, other = (keys[0], keys[1]), (keys[2], keys[3])
-        decided = settled.get((min(one_side, other), max(one_side, other)))
-        if decided is not None:
-            kind, seen = decided
-            if seen is None or seen == evidence:
-                continue
-            reason = f"decided {kind!r} before, and a record changed since; {reason}"
-        said = {name: (a, b) for name, a, b in zip(fields, left, right, strict=True) if a or b}
-        levels = {
-            name: (known[gamma], round(part, 2))
-            for name, known, gamma, part in zip(names, labels, gammas, weights, strict=True)
-            if gamma >= 0
-        }
-        yield Waiting(one_side, other, weight, verdict, reason, evidence, said, levels)
-
-
-def waiting_sql(one: EntityRules) -> str:
-    """SQL of the pairs that may wait: both source keys, weight, verdict, reason, evidence, what both say, levels.
-
-    The evidence is a hash of what the two records say, whatever file or day they came with. A source that is
-    free of duplicates needs no steward to say that two of its records differ, so such pairs do not wait.
-    """
-    left, right = (f"[{', '.join(f'{side}.{quote(name)}' for name in one.entity.fields)}]" for side in "cd")
-    texts = [f"list_transform({said}, lambda t: coalesce(t, chr(30)))" for said in (left, right)]
-    hashed = [f"array_to_string({text}, chr(31))" for text in texts]
-    gammas = ", ".join(f"gamma_{rule.name}" for rule in one.entity.comparisons)
-    weights = ", ".join(f"weight_{rule.name}" for rule in one.entity.comparisons)
-    return f"""
-with waiting as materialized (
-  select p.*, case verdict when 'guard' then 'a guard of the rules holds it back'
-                           else 'the weight is in doubt' end as why
-  from candidate_pair as p join cluster as a on a.record_id = record_l join cluster as b on b.record_id = record_r
-  where verdict in ('review', 'guard') and a.cluster_id <> b.cluster_id
-  union all
-  select p.* replace ('refused' as verdict), 'two values of ' || f.reason || ' in one cluster'
-  from refusal as f join candidate_pair as p using (record_l, record_r)
-  where f.reason not in ('{DUPLICATE_FREE}', '{DIFFERENT}')
-), side as materialized (
-  select record_l as record_id from waiting union select record_r from waiting
-), delivered as (
-  select * from record semi join side using (record_id)
-  union all
-  select * from grouped_record semi join side using (record_id)
-)
-select l.source, l.source_key, r.source, r.source_key, match_weight, verdict, why,
-       md5(least({hashed[0]}, {hashed[1]}) || chr(29) || greatest({hashed[0]}, {hashed[1]})),
-       {left}, {right}, [{gammas}], [{weights}]
-from waiting
-join standard as l on l.record_id = record_l
-join standard as r on r.record_id = record_r
-join delivered as c on c.record_id = record_l
-join delivered as d on d.record_id = record_r
-where l.dup_group is null or l.dup_group is distinct from r.dup_group
-order by match_weight desc, 1, 2, 3, 4"""

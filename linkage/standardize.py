@@ -247,7 +247,7 @@ def staged_sql(
     computed over the columns that it reads and joined: windows over all columns cost many times as much.
     """
     entity = rules.entity
-    together = _derived_together(entity)
+    together = derived_together(entity)
     derived = {name: sql for name, sql in entity.derive.items() if name not in together}
     whole = _joined_sql(entity, arrival, also, silent, entity.fields, derived)
     if not together:
@@ -290,7 +290,7 @@ def _derived_sql(records: str, derived: Mapping[str, str]) -> str:
     return f"select *{columns} from {records}"
 
 
-def _derived_together(entity: Entity) -> list[str]:
+def derived_together(entity: Entity) -> list[str]:
     """The derived columns that read other records, or one that does."""
     found: list[str] = []
     for name, sql in entity.derive.items():

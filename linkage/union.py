@@ -29,6 +29,7 @@ RUN = 100_000
 MASK_GROUPS = 63
 DUPLICATE_FREE = "duplicate_free"
 DIFFERENT = "different"
+PINNED = "pinned"  # refused before any union: the pair leads into or out of a pinned entity
 
 
 @dataclass(frozen=True)

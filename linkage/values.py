@@ -218,7 +218,7 @@ def trimmed(column: str) -> str:
 
 def _signature(entity: Entity, field: str, said: str, rules_folder: Path) -> str:
     """A hash of everything but day and records that `value_<field>` is a function of."""
-    read_with = hashlib.sha256(_parsed_sql(entity, field, said).encode())
+    read_with = hashlib.sha256(parsed_sql(entity, field, said).encode())
     for name in KINDS[entity.fields[field].kind].references:
         read_with.update(reference_path(rules_folder, name).read_bytes())
     return read_with.hexdigest()
@@ -230,7 +230,7 @@ def first_sql(entity: Entity, field: str, said: str) -> str:
   select distinct {text} as raw from record where {text} is not null
   union
   select {text} from grouped_record where {text} is not null"""
-    return f"select *, row_number() over ()::integer as {NTH} from ({_parsed_sql(entity, field, raw)})"
+    return f"select *, row_number() over ()::integer as {NTH} from ({parsed_sql(entity, field, raw)})"
 
 
 def _more_sql(entity: Entity, field: str, said: str, upto: int) -> str:
@@ -242,7 +242,7 @@ def _more_sql(entity: Entity, field: str, said: str, upto: int) -> str:
   ) anti join {table} using (raw) where raw is not null"""
     return f"""insert into {table} by name
 select *, ((select count(*) from {table}) + row_number() over ())::integer as {NTH}
-from ({_parsed_sql(entity, field, raw)})"""
+from ({parsed_sql(entity, field, raw)})"""
 
 
 def _read_again(con: duckdb.DuckDBPyConnection, entity: Entity, field: str, day: date, as_of: date) -> None:
@@ -253,7 +253,7 @@ def _read_again(con: duckdb.DuckDBPyConnection, entity: Entity, field: str, day:
     first, last = sorted([day, as_of])
     execute(
         con,
-        f"create or replace temp table again as {_parsed_sql(entity, field, raw)}",
+        f"create or replace temp table again as {parsed_sql(entity, field, raw)}",
         as_of=as_of,
         first=first,
         last=last,
@@ -273,15 +273,19 @@ def _read_again(con: duckdb.DuckDBPyConnection, entity: Entity, field: str, day:
     con.execute(f"insert into {table} by name from moved")
 
 
-def _parsed_sql(entity: Entity, field: str, raw: str) -> str:
-    """SQL of the columns of `value_<field>` but `nth`, of the distinct texts that the query `raw` gives."""
+def parsed_sql(entity: Entity, field: str, raw: str, extras: tuple[str, ...] | None = None) -> str:
+    """SQL of the columns of `value_<field>` but `nth`, of the distinct texts that the query `raw` gives.
+
+    `extras` are the further columns of the kind, by default those that the rules name for this field.
+    """
+    extras = needed_columns(entity)[field] if extras is None else extras
     rule = entity.fields[field]
     kind = KINDS[rule.kind]
     codes = [code for code, finding in kind.findings.items() if finding.severity == "error"]
     doubts = [code for code, finding in kind.findings.items() if finding.severity != "info"]
     bad = _any_of(codes)
     kept = ", ".join(f"case when {bad} then null else {name} end as {name}" for name in ("value", "key"))
-    kept += "".join(f", {quote(name)}" for name in needed_columns(entity)[field])
+    kept += "".join(f", {quote(name)}" for name in extras)
     return f"""
 with raw as materialized ({raw}), parsed as (
   {kind.parse("raw", rule.options)}

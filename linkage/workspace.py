@@ -2,6 +2,7 @@
 
     landed/            received: every file as it came, immutable
     work.duckdb        computed: may be deleted at any time and is rebuilt from landed/
+    packed/            computed: what the kernel read of each entity type, mapped into memory by whoever searches
     decisions.sqlite   decided: append-only (also the review queue and the audit trail)
     releases/          published: immutable, `current` is switched by one atomic rename
     rules/             the rules of this workspace, copied from the shipped ones by `init`
@@ -50,6 +51,10 @@ class Workspace:
     @property
     def database(self) -> Path:
         return self.root / "work.duckdb"
+
+    @property
+    def packed(self) -> Path:
+        return self.root / "packed"
 
     @property
     def decisions(self) -> Path:

@@ -31,6 +31,7 @@ SHIPPED = Path(__file__).resolve().parent
 _HASHED = {".toml", ".json", ".csv"}
 # No release is a function of a form, of what days are worked, or of what levels are called.
 _UNHASHED = {"build", "forms", "holidays.csv", "titles.toml"}
+_KEPT = {*_HASHED, ".parquet", ".sql"}
 _COPIED = {"entity.toml", "sources.toml", "cases.toml", "weights.json"}
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -62,6 +63,12 @@ def copy_shipped(target: Path) -> None:
     for path in (*_form_files(SHIPPED), *_watch_files(SHIPPED)):
         (target / path.parent.name).mkdir(exist_ok=True)
         shutil.copyfile(path, target / path.parent.name / path.name)
+
+
+def rule_files(folder: Path) -> list[Path]:
+    """Every file of a rules folder that the rules or their frequencies stand in."""
+    kept = (p for p in folder.rglob("*") if p.suffix in _KEPT and "build" not in p.parts and p.name[0] != ".")
+    return sorted(kept)
 
 
 def reference_path(rules_folder: Path, name: str) -> Path:

@@ -12,6 +12,6 @@ with last as (
     group by p.head, p.ordinal
 )
 select l.head, l.golden_id, count(*) as held, min(l.arrived) as arrived,
-       any_value(m.since_release) as since_release
+       any_value(m.since_release) as since_release, false as merged_in
 from last l join minted m using (golden_id)
 group by l.head, l.golden_id;

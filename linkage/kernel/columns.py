@@ -142,7 +142,7 @@ class Reader:
         for sql in types:
             origins.setdefault(self._origin(sql), []).append(sql)
         for origin, sqls in origins.items():
-            selected = ", ".join(f"{_number(sql, types[sql])} as v{i}" for i, sql in enumerate(sqls))
+            selected = ", ".join(f"{number_sql(sql, types[sql])} as v{i}" for i, sql in enumerate(sqls))
             found = self.con.execute(f"select {PLACE}, {selected} from {origin.relation}").fetchnumpy()
             for i, sql in enumerate(sqls):
                 values: Any = np.ma.asarray(found[f"v{i}"])
@@ -289,7 +289,7 @@ def _encode_texts(hashes: Hashes, texts: pa.Array) -> tuple[Narrow, Domain]:
     return codes, Domain(of_code, whole.dictionary, np.arange(len(whole.dictionary)))
 
 
-def _number(sql: str, sql_type: str) -> str:
+def number_sql(sql: str, sql_type: str) -> str:
     """SQL of a whole number, date (days) or truth in one of two widths."""
     value = f"(({sql}) - date '1970-01-01')" if sql_type == "DATE" else f"({sql})"
     return f"{value}::{'integer' if sql_type in NARROW | {'BOOLEAN'} else 'bigint'}"

@@ -9,8 +9,9 @@ which DuckDB is asked what has no form over arrays. Only pairs worth keeping are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -22,9 +23,9 @@ from linkage.frequencies import hub_name
 from linkage.kernel import conditions as c
 from linkage.kernel.blocks import Blocks, Rule, alike, blocks, stream
 from linkage.kernel.columns import NULL, Columns, Floats, Ints, Reader
-from linkage.kernel.compiler import Bound, Compiler
+from linkage.kernel.compiler import Bound, Compiler, Needed
 from linkage.kernel.conditions import Pairs, Positions, Truths, where_true
-from linkage.kernel.weights import Weights, frequency_of, prior_weight, weights
+from linkage.kernel.weights import ByCode, Weights, frequency_of, prior_weight, weights
 from linkage.score import candidate_columns
 from linkage.splink_model import comparison, frequency_columns, settings
 from rules.model import BlockingRule, Entity, EntityRules
@@ -87,6 +88,47 @@ class Compared(Levels):
 
 
 @dataclass(frozen=True)
+class Compiled:
+    """The rules of one entity type as the kernel executes them, and the columns that they need.
+
+    group     the column of the group that a source declares free of duplicates
+    adjusted  the columns whose value frequencies adjust weights
+    """
+
+    comparisons: tuple[Levels, ...]
+    guards: tuple[tuple[Bound, int], ...]
+    rules: tuple[Rule, ...]
+    group: str
+    adjusted: tuple[str, ...]
+    needed: Needed
+
+    @classmethod
+    def of(cls, con: duckdb.DuckDBPyConnection, entity: Entity) -> Compiled:
+        """Compiled for the `standard` of the current schema."""
+        compiler = Compiler(con)
+        comparisons = tuple(compiled(compiler, entity))
+        guards = tuple(
+            (compiler.condition(guard.when), DROPPED if guard.effect == "reject" else GUARD)
+            for guard in sorted(entity.guards, key=lambda guard: guard.effect)
+        )
+        adjusted = tuple(frequency_columns(entity))
+        for column in adjusted:
+            compiler.value(column)
+        ruled = tuple(keyed(compiler, rule) for rule in entity.blocking)
+        return cls(comparisons, guards, ruled, compiler.value("dup_group"), adjusted, compiler.needed)
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What became of pairs: weight, weight by comparison, level by comparison, verdict."""
+
+    total: Floats
+    parts: dict[str, Floats]
+    gammas: dict[str, Truths]
+    verdict: Ints
+
+
+@dataclass(frozen=True)
 class Model:
     """Everything the kernel needs to weigh pairs of one entity type."""
 
@@ -95,7 +137,63 @@ class Model:
     accept: float
     comparisons: tuple[Compared, ...]
     guards: tuple[tuple[Bound, int], ...]
-    frequency: dict[str, Floats]
+    frequency: dict[str, ByCode]
+
+    @classmethod
+    def of(cls, entity: Entity, made: Compiled, settled: dict[str, Any], frequency: Mapping[str, Floats]) -> Model:
+        """The model of Splink's settings `settled`; `frequency` holds those of `made.adjusted` by code."""
+        comparisons = tuple(
+            Compared(one.name, one.null, one.levels, weights(said, frequency))
+            for one, said in zip(made.comparisons, settled["comparisons"], strict=True)
+        )
+        matching = entity.matching
+        return cls(prior_weight(settled), matching.review, matching.accept, comparisons, made.guards, dict(frequency))
+
+    def with_frequency(self, frequency: dict[str, ByCode]) -> Model:
+        """The same model with other codes of the values whose frequencies adjust weights."""
+        return replace(self, frequency=frequency)
+
+    def promising(self, pairs: Pairs) -> Pairs:
+        """The pairs that may reach `review`, with the levels that cost nothing, else UNDECIDED."""
+        bound = np.full(len(pairs), self.prior + sum(one.weights.top for one in self.comparisons))
+        for one in sorted(self.comparisons, key=lambda one: -one.weights.top):
+            gamma, most = one.cheap(pairs)
+            decided = np.flatnonzero(gamma != UNDECIDED)
+            if decided.size == gamma.size:
+                most = one.weights.of(gamma, pairs, self.frequency)
+            elif decided.size:
+                most[decided] = one.weights.of(gamma.take(decided), pairs.take(decided), self.frequency)
+            bound += most - one.weights.top
+            pairs.gammas[one.name] = gamma
+            hopeful = np.flatnonzero(bound >= self.review - SLACK)
+            if hopeful.size < bound.size:
+                pairs, bound = pairs.take(hopeful), bound[hopeful]
+        return pairs
+
+    def weighed(self, pairs: Pairs) -> tuple[Positions, Weighed]:
+        """Which of some pairs are worth keeping, and what became of those; levels that are open are found first."""
+        gammas = pairs.gammas
+        total = np.full(len(pairs), self.prior)
+        parts: dict[str, Floats] = {}
+        for one in self.comparisons:
+            open_ = np.flatnonzero(gammas[one.name] == UNDECIDED)
+            if open_.size:
+                gammas[one.name][open_] = one.whole(pairs.take(open_))
+            parts[one.name] = one.weights.of(gammas[one.name], pairs, self.frequency)
+            total += parts[one.name]
+        worth = np.flatnonzero(total >= self.review)
+        pairs = pairs.take(worth)
+        verdict = np.where(total[worth] >= self.accept, ACCEPT, REVIEW)
+        for guard, said in reversed(self.guards):
+            verdict[guard.condition.truth(pairs) == c.TRUE] = said
+        left_open = np.flatnonzero(verdict != DROPPED)
+        kept = worth[left_open]
+        return kept, Weighed(
+            total[kept],
+            {name: part[kept] for name, part in parts.items()},
+            {name: gamma.take(left_open) for name, gamma in pairs.gammas.items()},
+            verdict[left_open],
+        )
 
 
 class Kernel:
@@ -107,35 +205,16 @@ class Kernel:
 
     def __init__(self, con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
         entity = rules.entity
-        compiler = Compiler(con)
         self.con = con
         self.entity = entity
         settled = settings(rules, frequencies.total(con))
-        compared = compiled(compiler, entity)
-        guards = tuple(
-            (compiler.condition(guard.when), DROPPED if guard.effect == "reject" else GUARD)
-            for guard in sorted(entity.guards, key=lambda guard: guard.effect)
-        )
-        adjusted = frequency_columns(entity)
-        for column in adjusted:
-            compiler.value(column)
-        ruled = [keyed(compiler, rule) for rule in entity.blocking]
-        group = compiler.value("dup_group")
-        self.columns = read(con, entity, compiler)
-        frequency = {column: frequency_of(con, self.columns, column) for column in adjusted}
-        self.model = Model(
-            prior_weight(settled),
-            entity.matching.review,
-            entity.matching.accept,
-            tuple(
-                Compared(one.name, one.null, one.levels, weights(settled_one, frequency))
-                for one, settled_one in zip(compared, settled["comparisons"], strict=True)
-            ),
-            guards,
-            frequency,
-        )
-        self.group: Ints = np.where(self.columns.codes[group] == NULL, -1, self.columns.codes[group]).astype(np.int64)
-        self.blocks: list[Blocks] = [blocks(con, self.columns, rule) for rule in ruled]
+        self.compiled = Compiled.of(con, entity)
+        self.columns = read(con, entity, self.compiled.needed)
+        self.frequency = {column: frequency_of(con, self.columns, column) for column in self.compiled.adjusted}
+        self.model = Model.of(entity, self.compiled, settled, self.frequency)
+        group = self.columns.codes[self.compiled.group]
+        self.group: Ints = np.where(group == NULL, -1, group).astype(np.int64)
+        self.blocks: list[Blocks] = [blocks(con, self.columns, rule) for rule in self.compiled.rules]
         self.estimates = [
             RulePairs(hub_name(rule), one.pairs - alike(one, self.group))
             for rule, one in zip(entity.blocking, self.blocks, strict=True)
@@ -156,7 +235,7 @@ class Kernel:
         for rule, looked, left, right in stream(self.blocks, self.group, CHUNK):
             compared += left.size
             advance(looked)
-            kept.add(rule, *self._promising(left, right))
+            kept.add(rule, self.model.promising(self._pairs(left, right)))
             if kept.size >= BATCH:
                 self._finish(kept, record)
                 kept = _Kept()
@@ -167,57 +246,22 @@ class Kernel:
     def _pairs(self, left: Positions, right: Positions, gammas: dict[str, Truths] | None = None) -> Pairs:
         return Pairs(self.columns, self.con, left, right, gammas or {})
 
-    def _promising(self, left: Positions, right: Positions) -> tuple[Positions, Positions, dict[str, Truths]]:
-        """The pairs that may reach `review`, with the levels that cost nothing."""
-        gammas: dict[str, Truths] = {}
-        pairs = self._pairs(left, right)
-        bound = np.full(left.size, self.model.prior + sum(one.weights.top for one in self.model.comparisons))
-        for one in sorted(self.model.comparisons, key=lambda one: -one.weights.top):
-            gamma, most = one.cheap(pairs)
-            decided = np.flatnonzero(gamma != UNDECIDED)
-            if decided.size == gamma.size:
-                most = one.weights.of(gamma, pairs, self.model.frequency)
-            elif decided.size:
-                most[decided] = one.weights.of(gamma.take(decided), pairs.take(decided), self.model.frequency)
-            bound += most - one.weights.top
-            gammas[one.name] = gamma
-            hopeful = np.flatnonzero(bound >= self.model.review - SLACK)
-            if hopeful.size < bound.size:
-                pairs, bound = pairs.take(hopeful), bound[hopeful]
-                gammas = {name: gamma.take(hopeful) for name, gamma in gammas.items()}
-        return pairs.left, pairs.right, gammas
-
     def _finish(self, kept: _Kept, record: Ints) -> None:
         """Find the levels that are still open, weigh exactly, judge, and write."""
         if not kept.size:
             return
         rule, left, right, gammas = kept.whole()
-        pairs = self._pairs(left, right)
-        total = np.full(left.size, self.model.prior)
-        parts: dict[str, Floats] = {}
-        for one in self.model.comparisons:
-            open_ = np.flatnonzero(gammas[one.name] == UNDECIDED)
-            if open_.size:
-                gammas[one.name][open_] = one.whole(pairs.take(open_))
-            parts[one.name] = one.weights.of(gammas[one.name], pairs, self.model.frequency)
-            total += parts[one.name]
-        worth = np.flatnonzero(total >= self.model.review)
-        pairs, rule, total = self._pairs(left, right, gammas).take(worth), rule[worth], total[worth]
-        verdict = np.where(total >= self.model.accept, ACCEPT, REVIEW)
-        for guard, said in reversed(self.model.guards):
-            verdict[guard.condition.truth(pairs) == c.TRUE] = said
-        left_open = np.flatnonzero(verdict != DROPPED)
-        pairs, rule, total = pairs.take(left_open), rule[left_open], total[left_open]
+        worth, found = self.model.weighed(self._pairs(left, right, gammas))
         table = {
-            "record_l": record[pairs.left],
-            "record_r": record[pairs.right],
-            "match_key": pa.array([str(i) for i in range(len(self.blocks))]).take(pa.array(rule)),
-            "match_weight": total,
-            "verdict": pa.array(VERDICTS).take(pa.array(verdict[left_open])),
+            "record_l": record[left[worth]],
+            "record_r": record[right[worth]],
+            "match_key": pa.array([str(i) for i in range(len(self.blocks))]).take(pa.array(rule[worth])),
+            "match_weight": found.total,
+            "verdict": pa.array(VERDICTS).take(pa.array(found.verdict)),
         }
         for one in self.model.comparisons:
-            table[f"gamma_{one.name}"] = pairs.gammas[one.name]
-            table[f"weight_{one.name}"] = parts[one.name][worth][left_open].astype(np.float32)
+            table[f"gamma_{one.name}"] = found.gammas[one.name]
+            table[f"weight_{one.name}"] = found.parts[one.name].astype(np.float32)
         self.con.register("kernel_found", pa.table(table))
         try:
             self.con.execute("insert into candidate_pair by name select * from kernel_found")
@@ -235,12 +279,12 @@ class _Kept:
         self._right: list[Positions] = []
         self._gammas: list[dict[str, Truths]] = []
 
-    def add(self, rule: int, left: Positions, right: Positions, gammas: dict[str, Truths]) -> None:
-        self.size += left.size
-        self._rules.append(np.full(left.size, rule))
-        self._left.append(left)
-        self._right.append(right)
-        self._gammas.append(gammas)
+    def add(self, rule: int, pairs: Pairs) -> None:
+        self.size += len(pairs)
+        self._rules.append(np.full(len(pairs), rule))
+        self._left.append(pairs.left)
+        self._right.append(pairs.right)
+        self._gammas.append(pairs.gammas)
 
     def whole(self) -> tuple[Ints, Positions, Positions, dict[str, Truths]]:
         gammas = {name: np.concatenate([one[name] for one in self._gammas]) for name in self._gammas[0]}
@@ -262,9 +306,8 @@ def compiled(compiler: Compiler, entity: Entity) -> list[Levels]:
     ]
 
 
-def read(con: duckdb.DuckDBPyConnection, entity: Entity, compiler: Compiler) -> Columns:
+def read(con: duckdb.DuckDBPyConnection, entity: Entity, needed: Needed) -> Columns:
     """The columns that the compiled conditions and keys need."""
-    needed = compiler.needed
     reader = Reader(con, entity)
     reader.numbers(needed.numbers)
     for domain in _domains([*needed.texts, *needed.lists, *needed.others], needed.together):

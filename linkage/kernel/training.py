@@ -79,7 +79,7 @@ class Training:
         self.levels = {one.name: one for one in compiled(compiler, entity)}
         self.labels = {rule.name: level_labels(entity, rule) for rule in entity.comparisons}
         self.passes = [keyed(compiler, BlockingRule(keys=keys)) for keys in entity.training.em]
-        self.columns: Columns = read(con, entity, compiler)
+        self.columns: Columns = read(con, entity, compiler.needed)
 
     @property
     def sampled(self) -> int:

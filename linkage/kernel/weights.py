@@ -8,13 +8,15 @@ where the level bears a term frequency, log2(u) - log2(the greater frequency of 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import log2
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from linkage.kernel.columns import NULL, Columns, Floats
 from linkage.kernel.conditions import Pairs, Truths
@@ -22,6 +24,12 @@ from linkage.sql import number
 from rules.kinds.base import literal
 
 LEAST = 1e-300  # Splink takes no m and no u below this
+
+
+class ByCode(Protocol):
+    """Frequencies by the code of a value; -1 stands for null, which has none."""
+
+    def __getitem__(self, codes: NDArray[np.integer], /) -> Floats: ...
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ class Weights:
         """The most that any level can weigh."""
         return float(self.most.max())
 
-    def of(self, gamma: Truths, pairs: Pairs, frequency: dict[str, Floats]) -> Floats:
+    def of(self, gamma: Truths, pairs: Pairs, frequency: Mapping[str, ByCode]) -> Floats:
         """The weight of every pair, given its level."""
         found = self.level[gamma + 1]
         for level, one in self.adjusted.items():
@@ -59,7 +67,7 @@ class Weights:
         return found
 
 
-def _adjustment(one: Adjusted, pairs: Pairs, frequency: Floats) -> Floats:
+def _adjustment(one: Adjusted, pairs: Pairs, frequency: ByCode) -> Floats:
     codes = pairs.columns.codes[one.column]
     a, b = codes[pairs.left], codes[pairs.right]
     # Nulls read the 0 behind the last code: unknown.
@@ -74,7 +82,7 @@ def prior_weight(model: dict[str, Any]) -> float:
     return log2(probability / (1 - probability))
 
 
-def weights(comparison: dict[str, Any], frequency: dict[str, Floats]) -> Weights:
+def weights(comparison: dict[str, Any], frequency: Mapping[str, Floats]) -> Weights:
     """The weights of a comparison of Splink's settings: its null level, its levels, and the else level at the end."""
     levels = comparison["comparison_levels"][1:]
     top = len(levels) - 1

@@ -221,6 +221,39 @@ def test_two_merges_undone_at_once_restore_all_three_ids() -> None:
     assert ledger.publish([["a", "b"], ["c"], ["d", "e", "f", "g"]]) == first
 
 
+@quick
+@given(st.data())
+def test_what_came_while_two_were_one_moves_no_id_when_they_are_two_again(data: st.DataObject) -> None:
+    clusters = data.draw(clusterings(every=True))
+    joins = data.draw(st.lists(st.integers(0, 2), min_size=5, max_size=5))
+    arrivals = data.draw(st.lists(st.lists(st.integers(0, 9), max_size=3), min_size=1, max_size=4))
+    ledger, untouched = Ledger(), Ledger()
+    ledger.publish(clusters)
+    untouched.publish(clusters)
+    new = iter("hijklmnopqrstuvwxyz")
+    grown = [list(cluster) for cluster in clusters]
+    for came in arrivals:
+        for where in came:
+            if where < len(clusters):
+                grown[where].append(next(new))
+            else:
+                grown.append([next(new)])
+        old = coarser(grown[: len(clusters)], joins)
+        ledger.publish([*old, *grown[len(clusters) :]])
+        untouched.publish(grown)
+    assert ledger.publish(grown) == untouched.publish(grown)
+
+
+def test_an_id_stays_with_the_records_it_was_given_to_not_with_the_many_that_merged_into_it() -> None:
+    ledger = Ledger()
+    first = ledger.publish([["a"], ["b"]])
+    ledger.publish([["a", "b"]])
+    ledger.publish([["a", "b", "c", "d"]])
+    then = ledger.publish([["a"], ["b", "c", "d"]])
+    assert {key: then[key] for key in "ab"} == first
+    assert then["c"] == then["d"] == first["b"]
+
+
 def test_a_dead_id_goes_to_the_cluster_whose_records_had_it_first() -> None:
     ledger = Ledger()
     ledger.publish([["z"], ["d", "e", "f"]])

@@ -22,6 +22,7 @@ from linkage.values import NTH
 from linkage.workspace import Workspace, use_entity
 from rules.columns import quote
 from rules.loader import load_rules
+from tests.linkage.searching import check_search
 from tests.linkage.test_kernel import weighed
 
 RULES = Path(__file__).parent / "rules"
@@ -169,6 +170,7 @@ def test_any_deliveries_and_decisions_in_any_order(
         if step["say"]:
             decide(ws, step["say"])
         assert both(ws, folder / "aside", day)["boat"] is not None
+    check_search(ws, "boat", day)
 
 
 # ── a province in three deliveries ──────────────────────────────────────────────────────────────────
