@@ -27,6 +27,7 @@ ENDPOINTS: list[tuple[str, str, dict[str, Any], set[Any]]] = [
     ("POST", "/crosswalk", {"json": {"records": [{"source": "registry", "key": "r1"}]}}, ASKING),
     ("POST", "/search", {"json": {"value": "MK-1"}}, ASKING),
     ("POST", "/verify", {"json": {"golden_id": "{r1}", "claims": {"name": "东风号"}}}, ASKING),
+    ("POST", "/match", {"json": {"entity": "ship", "record": {"mark": "MK-1"}}}, ASKING),
     ("GET", "/changes", {}, ASKING),
     ("GET", "/snapshot", {}, {EXPORT}),
     ("GET", "/snapshot/1/ship/golden.parquet?purpose=统计", {}, {EXPORT}),
@@ -158,6 +159,30 @@ def test_a_relation_is_told_where_both_ends_and_the_field_that_tells_it_are_gran
         told = client.get(path).json()["relations"]
         assert {one["type"] for one in told} == types
         assert {one[end] for one in told for end in ("from_id", "to_id")} - {None} == {IDS[key] for key in ends}
+
+
+@pytest.mark.parametrize(
+    ("limits", "status", "answer", "found"),
+    [
+        ({}, 200, "existing", ["r1"]),
+        ({"regions": ("8801",)}, 200, "existing", ["r1"]),
+        ({"regions": ("8802",)}, 200, "steward", []),
+        ({"entities": frozenset({"boat"})}, 403, None, None),
+        ({"attributes": frozenset({"name"})}, 403, None, None),
+    ],
+)
+def test_search_before_create_names_no_golden_record_that_was_not_granted(
+    port: Office, limits: dict[str, Any], status: int, answer: str | None, found: list[str] | None
+) -> None:
+    client = port.caller("reader", **limits)
+    asked = client.post(f"{API}/match", json={"entity": "ship", "record": {"mark": "MK-1"}})
+    assert asked.status_code == status, asked.text
+    if status == 200:
+        told = asked.json()
+        assert told["answer"] == answer
+        assert [one["golden_id"] for one in told["candidates"]] == [IDS[key] for key in found or ()]
+    new = client.post(f"{API}/match", json={"entity": "ship", "record": {"mark": "MK-99"}})
+    assert new.status_code == status and (status != 200 or new.json()["answer"] == "new")
 
 
 def test_a_field_that_was_not_granted_is_not_looked_into(port: Office) -> None:
