@@ -63,7 +63,8 @@ def test_every_endpoint_refuses_every_role_that_may_not(
         answer = send(client, method, path, more)
         assert (answer.status_code == 403) == (role not in allowed), f"{role}: {answer.text}"
         if role in allowed:
-            assert answer.status_code in (200, 201, 404) and (answer.status_code != 404 or method == "DELETE")
+            wanted = {"DELETE": 404, "POST /webhooks": 201, "POST /golden/{r1}/clear": 409}  # a second person's leave
+            assert answer.status_code == wanted.get(method, wanted.get(f"{method} {path}", 200))
 
 
 def test_the_table_has_every_endpoint_of_the_api(port: Office) -> None:
@@ -127,12 +128,11 @@ def test_a_grant_shows_what_lies_in_its_limits_and_refuses_the_rest(
         assert {one["golden_id"] for one in answer.json()["events"]} == {IDS[key] for key in seen}
 
 
-@pytest.mark.parametrize("role", ["steward", "approver"])
 @pytest.mark.parametrize(("limits", "seen", "fields"), LIMITS, ids=[str(one[0]) for one in LIMITS])
 def test_clear_text_has_the_same_limits(
-    port: Office, role: Role, limits: dict[str, Any], seen: set[str], fields: set[str] | None
+    port: Office, limits: dict[str, Any], seen: set[str], fields: set[str] | None
 ) -> None:
-    client = port.caller(role, name=role, **limits)
+    client = port.caller("reader", extra=frozenset({"see_clear"}), **limits)
     for key, golden_id in IDS.items():
         before = len(port.app.state.desk.trail.entries())
         answer = client.post(f"{API}/golden/{golden_id}/clear", json={"purpose": "信访核查"})
