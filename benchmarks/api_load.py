@@ -4,11 +4,11 @@
 
 The demo population with as many person records goes to a release (or a published workspace is given), and
 `shuyuan serve` serves it. Clients with a connection each ask without a pause: golden records, a crosswalk of 1,000
-source records, searches by identifier, records that may not exist yet; each kind alone, then all in turn while `link`, `plan` and `publish` run beside
-them with some links taken apart by a steward, so that the two releases answer differently. Server, clients and batch
-run share the machine; `publish` is the figures while it runs.
+source records, searches by identifier, records that may not exist yet; each kind alone, then all in turn while `link`,
+`plan` and `publish` run beside them with some links taken apart by a steward, so that the two releases answer
+differently. Server, clients and batch run share the machine; `publish` is the figures while it runs.
 
-`failed` counts answers other than 200, `mixed` answers of the crosswalk that are not, record for record, what the
+`failed` counts answers that are errors, `mixed` answers of the crosswalk that are not, record for record, what the
 release that they name says. Both must be 0, or the command ends with 1. Results: `benchmarks/results/api_load.json`.
 """
 
@@ -161,7 +161,7 @@ def _client(port: int, token: str, asks: list[Ask], going: Callable[[], bool], h
         answer = connection.getresponse()
         text = answer.read()
         heard.seconds[kind].append(time.perf_counter() - began)
-        if answer.status not in (200, 308, 300, 410):
+        if answer.status not in (200, 300, 308, 410):  # an id that does not live any more is an answer
             heard.failed.append(f"{method} {path}: {answer.status}")
             continue
         heard.releases.append(int(answer.headers["Shuyuan-Release"]))
