@@ -4,11 +4,11 @@
 
 The demo population with as many person records goes to a release (or a published workspace is given), and
 `shuyuan serve` serves it. Clients with a connection each ask without a pause: golden records, a crosswalk of 1,000
-source records, searches by identifier; each kind alone, then all in turn while `link`, `plan` and `publish` run beside
-them with some links taken apart by a steward, so that the two releases answer differently. Server, clients and batch
-run share the machine; `publish` is the figures while it runs.
+source records, searches by identifier, records that may not exist yet; each kind alone, then all in turn while `link`,
+`plan` and `publish` run beside them with some links taken apart by a steward, so that the two releases answer
+differently. Server, clients and batch run share the machine; `publish` is the figures while it runs.
 
-`failed` counts answers other than 200, `mixed` answers of the crosswalk that are not, record for record, what the
+`failed` counts answers that are errors, `mixed` answers of the crosswalk that are not, record for record, what the
 release that they name says. Both must be 0, or the command ends with 1. Results: `benchmarks/results/api_load.json`.
 """
 
@@ -40,7 +40,7 @@ from linkage.decided import SourceRecord
 from linkage.decisions import Decision, DecisionStore
 from linkage.workspace import Workspace
 
-KINDS = ("look-up", "crosswalk", "search")
+KINDS = ("look-up", "crosswalk", "search", "match")
 BATCH = 1_000
 APART = 20  # links that a steward takes apart before the second release
 Ask = tuple[str, str, str, Any]  # kind, method, path, body
@@ -120,12 +120,14 @@ def _asks(release: Release) -> tuple[list[Ask], list[list[SourceRecord]]]:
     entity = max(release.manifest.entities, key=lambda name: release.manifest.entities[name].golden)
     rows = release.rows(entity, "crosswalk", "select source, source_key, golden_id from t using sample 20000", [])
     rows = sorted(rows)
-    values = [row[0] for row in release.lookup("select value from identifier where entity = ? limit 20000", entity)]
+    values = release.lookup("select field, value from identifier where entity = ? limit 20000", entity)
     batches = [[(s, k) for s, k, _ in chance.sample(rows, min(BATCH, len(rows)))] for _ in range(20)]
     asks: list[Ask] = []
     for number in range(2_000):
         asks.append(("look-up", "GET", f"/golden/{chance.choice(rows)[2]}", None))
-        asks.append(("search", "POST", "/search", {"value": chance.choice(values), "entity": entity}))
+        field, value = chance.choice(values)
+        asks.append(("search", "POST", "/search", {"value": value, "entity": entity}))
+        asks.append(("match", "POST", "/match", {"entity": entity, "record": {field: value}}))
         if number % 20 == 0:
             batch = batches[number // 20 % len(batches)]
             body = {"records": [{"source": source, "key": key} for source, key in batch]}
@@ -159,7 +161,7 @@ def _client(port: int, token: str, asks: list[Ask], going: Callable[[], bool], h
         answer = connection.getresponse()
         text = answer.read()
         heard.seconds[kind].append(time.perf_counter() - began)
-        if answer.status not in (200, 308, 300, 410):
+        if answer.status not in (200, 300, 308, 410):  # an id that does not live any more is an answer
             heard.failed.append(f"{method} {path}: {answer.status}")
             continue
         heard.releases.append(int(answer.headers["Shuyuan-Release"]))

@@ -1,22 +1,48 @@
-"""Clear text is opened for a purpose, one record at a time, and the audit trail has it before anybody sees it."""
+"""Clear text is opened for a purpose, one record at a time, and the audit trail has it before anybody sees it.
+
+A steward needs a second person's leave for it, which holds for some hours (`Queue.ask_clear_text`). A grant made with
+`--allow see_clear` is that leave itself: the security administrator was the second person.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from desk.access import Identity
 from desk.state import Desk
+from golden_records.queue import Queue
+from linkage.decided import SourceRecord
 from rules.errors import RefusedError
 
-SHORTEST = 2  # characters of a purpose: 信访 says something
 
-
-def open_clear_text(desk: Desk, identity: Identity, purpose: str, what: dict[str, object]) -> None:
-    """Let `identity` see `what` in clear text, or say why not. To be called before anything is read out.
+def open_clear_text(
+    desk: Desk, identity: Identity, purpose: str, entity: str, subjects: Sequence[SourceRecord], what: dict[str, object]
+) -> None:
+    """Let `identity` see `what`, the values of source records, in clear text. To be called before they are read out.
 
     Raises:
         DeniedError: the grant has no clear text.
-        RefusedError: no purpose was stated.
+        RefusedError: a second person has not given leave yet; the message names the decision that waits for one.
     """
     identity.must("see_clear")
-    if len(purpose.strip()) < SHORTEST:
-        raise RefusedError("clear text needs a purpose; the audit trail keeps it")
-    desk.trail.append("unmask", {**what, "reason": purpose.strip(), "way": identity.way}, identity.name)
+    if "see_clear" not in identity.grant.extra:
+        queue = Queue(desk.ws, desk.rules)
+        if not queue.may_unmask(entity, subjects, identity.name):
+            number = _asked(queue, entity, subjects, identity.name)
+            if number is None:
+                number = queue.ask_clear_text(entity, subjects, identity.name, purpose).number
+            raise RefusedError(
+                f"clear text needs a second person: decision {number} waits for one; ask again when it is confirmed"
+            )
+    desk.trail.append("unmask", {**what, "reason": purpose, "way": identity.way}, identity.name)
+
+
+def _asked(queue: Queue, entity: str, subjects: Sequence[SourceRecord], steward: str) -> int | None:
+    """The decision by which the steward asked for this already and that still may be confirmed."""
+    mine = [one for one in queue.pending(entity) if one.kind == "unmask" and one.steward == steward]
+    for one in mine:
+        until = datetime.fromisoformat(str(dict(one.payload)["until"]))
+        if set(subjects) <= set(one.subjects) and until > queue.clock():
+            return one.decision_id
+    return None

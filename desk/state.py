@@ -7,7 +7,7 @@ moves on, the next request borrows the new one and the old one is closed by whoe
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 
@@ -17,6 +17,7 @@ from desk.security import Rate
 from desk.settings import Settings
 from desk.tokens import TokenStore
 from golden_records.manifest import current_release
+from golden_records.matching import Matched, Matcher
 from golden_records.query import Release
 from linkage.audit_trail import AuditTrail
 from linkage.decisions import DecisionStore
@@ -41,6 +42,8 @@ class Desk:
         self._idle: dict[int, list[Release]] = {}
         self._readers: dict[str, Reader] = {}
         self._reading = threading.Lock()
+        self._matcher: Matcher | None = None
+        self._matching = threading.Lock()
         self._lock = threading.Lock()
 
     @property
@@ -80,8 +83,18 @@ class Desk:
             raise NotFoundError(f"{entity} has no field {field!r}; known are {names}")
         with self._reading:
             if entity not in self._readers:
-                self._readers[entity] = Reader(known, self.ws.rules_folder)
+                self._readers[entity] = Reader(known, self.ws.rules_folder, few=True)
             return self._readers[entity].keys(field, text, as_of)
+
+    def match(
+        self, release: int, entity: str, said: Mapping[str, str | None], source: str | None, limit: int
+    ) -> Matched:
+        """Who a record may be in a release, whose match index stays open for the next one that asks."""
+        with self._matching:
+            if self._matcher is None or self._matcher.release.manifest.release != release:
+                self._close_matcher()
+                self._matcher = Matcher(Release.of(self.ws.releases, release))
+            return self._matcher.match(entity, said, source, limit)
 
     def close(self) -> None:
         """Let go of every release and table."""
@@ -89,11 +102,19 @@ class Desk:
             for reader in self._readers.values():
                 reader.close()
             self._readers.clear()
+        with self._matching:
+            self._close_matcher()
         with self._lock:
             for releases in self._idle.values():
                 for one in releases:
                     one.close()
             self._idle.clear()
+
+    def _close_matcher(self) -> None:
+        if self._matcher is not None:
+            self._matcher.close()
+            self._matcher.release.close()
+            self._matcher = None
 
     def _take_rules(self, release: Release) -> None:
         if release.manifest.rules != self._rules.sha256 and release.manifest.release == current_release(

@@ -5,12 +5,20 @@ Reads: source_key and golden of the look-up index; for a day, crosswalk.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import date
 
 from golden_records.query import Release
 from linkage.decided import SourceRecord
 
+NOW = """
+select s.source, s.source_key, s.golden_id, g.golden_id is not null
+from json_each(?) as j
+cross join source_key as s on s.entity = ? and s.source = j.value ->> 0 and s.source_key = j.value ->> 1
+left join golden as g on g.golden_id = s.golden_id
+order by j.key
+"""
 Places = dict[SourceRecord, list[tuple[str, str]]]
 
 
@@ -33,7 +41,13 @@ def places(
 
 
 def _now(release: Release, entity: str, records: list[SourceRecord]) -> list[tuple[SourceRecord, str]]:
-    return [(record, one["golden_id"]) for record in records for one in release.find(entity, *record)]
+    """One statement for all records; only an id that does not live any more is followed to its heirs."""
+    rows = release.lookup(NOW, json.dumps(records, ensure_ascii=False), entity)
+    return [
+        ((source, key), heir)
+        for source, key, golden_id, lives in rows
+        for heir in ([golden_id] if lives else release.heirs(golden_id))
+    ]
 
 
 def _then(release: Release, entity: str, records: list[SourceRecord], as_of: date) -> list[tuple[SourceRecord, str]]:

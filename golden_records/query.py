@@ -183,14 +183,17 @@ class Release:
         An end that is no golden record has no `to_id`, only a `to_name`.
         """
         found: list[Document] = []
+        own = self.entity_of(golden_id)
         for name in self.manifest.entities:
-            rows = self.rows(
-                name,
-                "relation",
-                "select from_id, type, to_id, to_name, since::varchar, until::varchar, source, source_key from t "
-                "where from_id = ? or to_id = ? order by type, from_id, to_id, to_name, since",
-                [golden_id, golden_id],
+            # A table lies in the order of its from_id and holds relations from its own entity type only.
+            ends = ["from_id = $id", "to_id = $id and from_id <> $id"] if name == own else ["to_id = $id"]
+            asked = " union all ".join(
+                "select from_id, type, to_id, to_name, since::varchar as since, until::varchar, source, source_key "
+                f"from t where {end}"
+                for end in ends
             )
+            order = "order by type, from_id, to_id, to_name, since"
+            rows = self.rows(name, "relation", f"select * from ({asked}) {order}", {"id": golden_id})
             names = ("from_id", "type", "to_id", "to_name", "since", "until", "source", "source_key")
             found += [dict(zip(names, row, strict=True)) for row in rows]
         return found

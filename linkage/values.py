@@ -34,6 +34,7 @@ from rules.model import Entity, EntityRules
 # Half of the MD5 of the key. DuckDB's hash() gives texts that differ in two characters one value more often than chance
 # does, and a typing error is just that.
 CODE = "code"
+REMEMBERED = 50_000  # texts that a reader of few remembers
 NTH = "nth"  # a record's row of `value_<field>`: what reads one field only can be computed once per distinct text
 BLANKS = " \t\r\n\u3000\u00a0\ufeff"
 BLANK = literal(BLANKS)
@@ -137,12 +138,22 @@ class Read:
 
 
 class Reader:
-    """Reads typed-in texts as the kinds of an entity type do, tables at hand. One thread at a time."""
+    """Reads typed-in texts as the kinds of an entity type do, tables at hand. One thread at a time.
 
-    def __init__(self, rules: EntityRules, rules_folder: Path) -> None:
+    `few`: texts come one by one. Then a plan is not optimized, which costs more than one text does, and what a text
+    means is remembered.
+    """
+
+    def __init__(self, rules: EntityRules, rules_folder: Path, few: bool = False) -> None:
         self._rules = rules
+        self._remembered: dict[tuple[str, str], Read] | None = {} if few else None
         self._con = duckdb.connect()
+        if few:
+            self._con.execute("set threads = 1")
+            self._con.execute("pragma disable_optimizer")
         load_references(self._con, rules.entity, rules_folder)
+        self._con.execute("create table raw (raw varchar)")
+        self._planned: dict[str, str] = {}
 
     def close(self) -> None:
         """Let go of the tables."""
@@ -150,25 +161,29 @@ class Reader:
 
     def read(self, field: str, texts: Iterable[str], as_of: date) -> dict[str, Read]:
         """What the kind of `field` makes of the texts; those that are nothing but blanks are left out."""
-        con, rule = self._con, self._rules.entity.fields[field]
-        con.execute(
-            "create or replace temp table typed as select unnest($texts::varchar[]) as said",
-            {"texts": sorted(set(texts))},
-        )
-        con.execute(
-            f"create or replace temp table raw as select distinct {trimmed('said')} as raw from typed "
-            f"where {trimmed('said')} is not null"
-        )
-        parse = KINDS[rule.kind].parse("raw", rule.options)
-        execute(
-            con,
-            f"create or replace temp table parsed as select raw, value, key, findings from ({parse})",
-            as_of=as_of,
-        )
-        found = con.execute(
-            f"select said, value, key, findings from typed join parsed on raw = {trimmed('said')}"
-        ).fetchall()
-        return {str(said): Read(value, key, tuple(findings)) for said, value, key, findings in found}
+        bare = {text: text.strip(BLANKS) for text in texts}
+        plan = self._plan(field, as_of)
+        known = self._remembered if self._remembered is not None else {}
+        new = sorted({text for text in bare.values() if text and (plan, text) not in known})
+        if new:
+            if len(known) > REMEMBERED:
+                known.clear()
+                new = sorted({text for text in bare.values() if text})
+            self._con.execute("truncate raw")
+            self._con.execute("insert into raw select unnest($texts::varchar[])", {"texts": new})
+            for raw, value, key, findings in self._con.execute(f"execute {plan}").fetchall():
+                known[plan, raw] = Read(value, key, tuple(findings))
+        return {text: known[plan, raw] for text, raw in bare.items() if raw}
+
+    def _plan(self, field: str, as_of: date) -> str:
+        """The name of the prepared reading of a field on a day: planning it costs many times what one text does."""
+        rule = self._rules.entity.fields[field]
+        parse = KINDS[rule.kind].parse("raw", rule.options).replace("$as_of", f"date {literal(as_of.isoformat())}")
+        if parse not in self._planned:
+            name = f"reading_{len(self._planned)}"
+            self._con.execute(f"prepare {name} as select raw, value, key, findings from ({parse})")
+            self._planned[parse] = name
+        return self._planned[parse]
 
     def keys(self, field: str, text: str, as_of: date) -> tuple[str, ...]:
         """The canonical forms of one typed-in value of `field`: its clean value and its key, where it has them."""

@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, Response
 from desk.api.asking import PREFIX, PROBLEMS, UNCHANGED, Asking, asking
 from desk.api.models import MOST, ChangesTold, Event, SnapshotFile, SnapshotTold
 from golden_records.manifest import Written
-from golden_records.query import Document
+from golden_records.query import Document, Release
 from rules.errors import DeniedError, NotFoundError, RefusedError
 
 router = APIRouter(prefix=PREFIX, tags=["feed"])
@@ -47,7 +47,7 @@ def changes(
 def snapshot(ask: Annotated[Asking, asking("export")]) -> SnapshotTold:
     """The files of the current release with their hashes, to be fetched one by one."""
     _must_see_all(ask, "a snapshot")
-    files = [SnapshotFile(**one.model_dump()) for one in _files(ask).values()]
+    files = [SnapshotFile(**one.model_dump()) for one in _files(ask, ask.release).values()]
     manifest = ask.release.manifest
     return SnapshotTold(release=ask.number, as_of=manifest.as_of, after=manifest.next_seq - 1, files=files)
 
@@ -68,9 +68,9 @@ def snapshot_file(
     _must_see_all(ask, "a snapshot")
     ask.sight.entity(entity)
     with ask.desk.release(release) as chosen:
-        known = {one.path: one for one in chosen.manifest.files}
+        known = _files(ask, chosen)
         path = f"{entity}/{file}"
-        if entity not in chosen.manifest.entities or path not in known:
+        if path not in known:
             raise NotFoundError(f"release {release} has no file {path!r}; 'snapshot' lists them")
         detail = {"release": release, "file": path, "purpose": purpose, "sha256": known[path].sha256}
         ask.desk.trail.append("export", detail, ask.identity.name)
@@ -78,10 +78,15 @@ def snapshot_file(
         return FileResponse(chosen.folder / path, media_type=PARQUET, headers=headers)
 
 
-def _files(ask: Asking) -> dict[str, Written]:
-    """The files of the release that hold tables of granted entity types."""
-    folders = {f"{entity}/" for entity in ask.sight.entities}
-    return {one.path: one for one in ask.release.manifest.files if one.path.startswith(tuple(folders))}
+def _files(ask: Asking, release: Release) -> dict[str, Written]:
+    """The files of a release that are tables of granted entity types; indexes and rules are not handed out."""
+    return {
+        one.path: one
+        for one in release.manifest.files
+        if one.path.endswith(".parquet")
+        and one.path.partition("/")[0] in ask.sight.entities
+        and one.path.count("/") == 1
+    }
 
 
 def _must_see_all(ask: Asking, what: str) -> None:

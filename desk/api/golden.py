@@ -30,7 +30,10 @@ def golden(golden_id: GoldenId, ask: Annotated[Asking, asking("read")], as_of: A
 
 @router.post("/golden/{golden_id}/clear", response_model=GoldenTold, responses=PROBLEMS | GONE)
 def golden_clear(golden_id: GoldenId, asked: ClearAsked, ask: Annotated[Asking, asking("see_clear")]) -> Golden:
-    """A golden record in clear text, for a purpose that the audit trail keeps."""
+    """A golden record in clear text, for a purpose that the audit trail keeps.
+
+    409 where a second person has to give leave first: the answer names the decision that waits for it.
+    """
     return _golden(ask, golden_id, asked.as_of, "/clear", asked.purpose)
 
 
@@ -57,10 +60,12 @@ def _golden(ask: Asking, golden_id: str, as_of: date | None, behind: str, purpos
     if gone is not None:
         return gone
     ask.sight.must_see(wanted)
+    document = ask.release.show(wanted, as_of)
     if purpose is not None:
+        subjects = [(one["source"], one["source_key"]) for one in document["members"]]
         what = {"action": "api golden", "golden_id": wanted, "release": ask.number}
-        open_clear_text(ask.desk, ask.identity, purpose, what)
-    shown = ask.sight.record(ask.release.show(wanted, as_of), clear=purpose is not None)
+        open_clear_text(ask.desk, ask.identity, purpose, document["entity"], subjects, what)
+    shown = ask.sight.record(document, clear=purpose is not None)
     shown |= {"masked": purpose is None, "release": ask.number}
     return GoldenTold.model_validate(shown)
 

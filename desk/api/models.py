@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -150,6 +150,35 @@ class VerifyAsked(Taken):
 class VerifyTold(Told):
     golden_id: str
     answers: dict[str, str] = Field(description="yes, no, or unknown where nothing is held", examples=[{"name": "yes"}])
+
+
+class MatchAsked(Taken):
+    entity: Name = Field(examples=["person"])
+    record: dict[Name, Text | None] = Field(
+        min_length=1, max_length=50, examples=[{"name": "沈青禾", "birth_date": "1985-03-12", "division": "880101101"}]
+    )
+    source: Name | None = Field(None, description="the source that would deliver it", examples=["civil_registry"])
+    limit: int = Field(10, ge=1, le=50, description="golden records at most")
+
+
+class Level(BaseModel):
+    level: str = Field(examples=["exact"])
+    weight: float
+
+
+class Candidate(BaseModel):
+    golden_id: str
+    weight: float = Field(description="of its best record")
+    verdict: str = Field(examples=["accept"])
+    levels: dict[str, Level] = Field(description="by comparison, how the best record compares and what that weighs")
+    records: list[Member]
+
+
+class MatchTold(Told):
+    answer: Literal["existing", "steward", "new"] = Field(
+        description="one golden record is it; in doubt: ask a steward; none comes near"
+    )
+    candidates: list[Candidate] = Field(description="best first")
 
 
 class Event(BaseModel):

@@ -1,4 +1,7 @@
-"""Search by a value, and claims answered with yes or no. Values come in bodies: no URL and no log holds one."""
+"""Search by a value, search before create, and claims answered with yes or no.
+
+Values come in bodies: no URL and no log holds one.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter
 
 from desk.api.asking import PREFIX, PROBLEMS, Asking, asking
-from desk.api.models import Hit, SearchAsked, SearchTold, VerifyAsked, VerifyTold
+from desk.api.models import Hit, MatchAsked, MatchTold, SearchAsked, SearchTold, VerifyAsked, VerifyTold
 from rules.errors import NotFoundError
 
 router = APIRouter(prefix=PREFIX, tags=["search"])
@@ -42,6 +45,23 @@ def verify(asked: VerifyAsked, ask: Annotated[Asking, asking("verify")]) -> Veri
     detail = {"golden_id": golden_id, "fields": sorted(answers), "release": ask.number}
     ask.desk.trail.append("verify", detail, ask.identity.name)
     return VerifyTold(release=ask.number, golden_id=golden_id, answers=answers)
+
+
+@router.post("/match", responses=PROBLEMS)
+def match(asked: MatchAsked, ask: Annotated[Asking, asking("match")]) -> MatchTold:
+    """Who a record may be that does not exist yet: search before create.
+
+    No promise: what a batch decides it decides over all records. Where a golden record that was not granted comes near,
+    the answer is to ask a steward, and says no more.
+    """
+    ask.sight.entity(asked.entity)
+    for name in asked.record:
+        ask.sight.attribute(asked.entity, name)
+    told = ask.desk.match(ask.number, asked.entity, asked.record, asked.source, asked.limit).document()
+    seen = ask.sight.visible(one["golden_id"] for one in told["candidates"])
+    shown = [one for one in told["candidates"] if one["golden_id"] in seen]
+    answer = told["answer"] if len(shown) == len(told["candidates"]) else "steward"
+    return MatchTold.model_validate(told | {"candidates": shown, "answer": answer})
 
 
 def _hits(ask: Asking, asked: SearchAsked) -> Iterator[Hit]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from golden_records.queue import Queue
 from linkage.audit_trail import AuditTrail
+from rules.errors import RefusedError
 from tests.desk.conftest import Office
 
 API = "/api/v1"
@@ -127,8 +131,6 @@ def test_a_release_that_is_the_same_is_not_sent_again(office: Office, reader: Te
 
 
 def test_a_snapshot_is_files_with_their_hashes_and_the_event_to_follow_from(office: Office) -> None:
-    import hashlib
-
     client = office.caller("reader", name="statistics", extra=frozenset({"export"}))
     told = client.get(f"{API}/snapshot").json()
     assert told["after"] == client.get(f"{API}/changes", params={"limit": 1000}).json()["next_after"]
@@ -140,20 +142,36 @@ def test_a_snapshot_is_files_with_their_hashes_and_the_event_to_follow_from(offi
     kept = [one for one in AuditTrail(office.yard.ws.decisions).entries() if one.action == "export"]
     assert len(kept) == len(told["files"])
     assert {(one.actor, one.detail["purpose"]) for one in kept} == {("statistics", "年度统计")}
-    for outside in ("3/ship/..%2F..%2F..%2Ftokens.json", "3/ship/manifest.json", "9/ship/golden.parquet"):
+    inside = ("..%2F..%2F..%2Ftokens.json", "manifest.json", "match%2F0%2Fcolumns.arrow", "none.parquet")
+    for outside in (*(f"3/ship/{one}" for one in inside), "9/ship/golden.parquet", "3/match/golden.parquet"):
         assert client.get(f"{API}/snapshot/{outside}", params={"purpose": "p1"}).status_code == 404
 
 
 def test_clear_text_is_told_for_a_purpose_that_the_audit_trail_keeps_first(office: Office) -> None:
-    one, steward = ids(office)["r0"], office.caller("steward", name="eve")
-    assert steward.post(f"{API}/golden/{one}/clear", json={"purpose": "  "}).status_code == 422
-    told: dict[str, Any] = steward.post(f"{API}/golden/{one}/clear", json={"purpose": "信访核查"}).json()
+    one, system = ids(office)["r0"], office.caller("reader", name="benefits", extra=frozenset({"see_clear"}))
+    assert system.post(f"{API}/golden/{one}/clear", json={"purpose": "  "}).status_code == 422
+    told: dict[str, Any] = system.post(f"{API}/golden/{one}/clear", json={"purpose": "信访核查"}).json()
     assert told["fields"]["radio"]["value"] == "13912345678" and told["masked"] is False
     entry = AuditTrail(office.yard.ws.decisions).entries()[-1]
-    assert (entry.actor, entry.action) == ("eve", "unmask")
+    assert (entry.actor, entry.action) == ("benefits", "unmask")
     assert entry.detail == {
         "action": "api golden", "golden_id": one, "release": 3, "reason": "信访核查", "way": "bearer",
     }  # fmt: skip
+
+
+def test_a_steward_sees_clear_text_when_a_second_person_gave_leave(office: Office) -> None:
+    now, steward = ids(office), office.caller("steward", name="eve")
+    path, asked = f"{API}/golden/{now['r0']}/clear", {"purpose": "信访核查"}
+    first, again = (steward.post(path, json=asked) for _ in range(2))
+    assert (first.status_code, first.json()) == (409, again.json()), "it is asked once"
+    number = int(re.findall(r"decision (\d+) waits", first.json()["detail"])[0])
+    queue = Queue(office.yard.ws, office.app.state.desk.rules)
+    with pytest.raises(RefusedError):
+        queue.confirm(number, "eve", "mine")
+    queue.confirm(number, "ada", "seen")
+    assert steward.post(path, json=asked).json()["fields"]["radio"]["value"] == "13912345678"
+    assert office.caller("steward", name="bob").post(path, json=asked).status_code == 409
+    assert steward.post(f"{API}/golden/{now['r3']}/clear", json=asked).status_code == 409
 
 
 def test_requests_beyond_the_rate_are_told_when_to_come_again(office: Office) -> None:
@@ -169,6 +187,7 @@ def test_requests_beyond_the_rate_are_told_when_to_come_again(office: Office) ->
 
 
 def test_the_audit_trail_is_told_to_its_administrator(office: Office) -> None:
-    office.caller("steward", name="eve").post(f"{API}/golden/{ids(office)['r0']}/clear", json={"purpose": "信访核查"})
+    claims = {"golden_id": ids(office)["r0"], "claims": {"name": "x"}}
+    office.caller("steward", name="eve").post(f"{API}/verify", json=claims)
     told = office.caller("audit_administrator").get(f"{API}/audit", params={"limit": 1000}).json()
     assert told["whole"] is True and told["entries"][-1]["actor"] == "eve"
