@@ -21,7 +21,7 @@ demo: $(VENV)/.installed
 	$(BIN)/shuyuan demo --workspace $(DEMO)
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
