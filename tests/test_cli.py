@@ -141,7 +141,7 @@ INPUT = [
     ("decide import {folder}/there.csv", "there.csv line 1: column 'entity' is missing; see 'decide export'"),
     ("init {folder}/new --node 7", "node '7': expected two digits, 00 (the ministry) to 99"),
     ("audit verify --anchor {folder}/none", "{folder}/none: no such file; 'shuyuan audit anchor' makes one"),
-    ("audit verify --anchor {folder}/truth.csv", "truth.csv line 1: not an anchor, JSON with seq and hash"),
+    ("audit verify --anchor {folder}/truth.csv", "truth.csv line 1: not an anchor; each is JSON with seq and hash"),
     ("token --role king", "'king' cannot be granted; roles are reader, steward, approver, rule_maintainer"),
     ("token", "a grant needs a role; known are reader, steward, approver, rule_maintainer"),
     ("token --role reader --region 8801xx", "region '8801xx': expected the beginning of a division code, such as 4403"),
