@@ -11,7 +11,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.golden_records.conftest import Told
 
 from golden_records.kappa import agreement
 from golden_records.queue import Queue, Where
@@ -21,6 +20,7 @@ from linkage.items import Waiting, Worth
 from linkage.workspace import Workspace
 from rules.errors import InputError, NotFoundError, RefusedError
 from tests.golden_records.things import RULES, Yard
+from tests.told import Told
 
 OPENED, DUE = date(2024, 6, 3), date(2024, 6, 17)
 NOON = datetime(2024, 6, 4, 12, tzinfo=UTC)
