@@ -8,11 +8,26 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 from starlette.staticfiles import StaticFiles
-from starlette.templating import Jinja2Templates
 
 from desk.api import administering, crosswalk, document, feed, golden, search
 from desk.api.asking import Unchanged
-from desk.pages import session
+from desk.pages import (
+    audit,
+    plan,
+    quality,
+    queue,
+    review,
+    second,
+    session,
+    tickets,
+)
+from desk.pages import (
+    golden as golden_page,
+)
+from desk.pages import (
+    search as search_page,
+)
+from desk.pages.rendering import make_templates
 from desk.problems import handle_problems
 from desk.security import Guard
 from desk.settings import Settings
@@ -52,12 +67,14 @@ def create_app(workspace: Workspace, settings: Settings | None = None) -> FastAP
         max_body_size=settings.most_bytes,
     )
     app.state.desk = desk
-    app.state.templates = Jinja2Templates(directory=HERE / "templates")
+    app.state.templates = make_templates()
     handle_problems(app)
     app.add_middleware(Guard, settings=settings)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
-    for part in (session, golden, crosswalk, search, feed, administering, document):
+    for part in (golden, crosswalk, search, feed, administering, document):
         app.include_router(part.router)
+    for page in (session, queue, review, second, golden_page, search_page, tickets, quality, plan, audit):
+        app.include_router(page.router)
     app.add_exception_handler(Unchanged, _unchanged)
     return app
 

@@ -40,6 +40,7 @@ class Require:
         desk = desk_of(request)
         identity = identify(request, desk)
         request.scope["caller"] = identity.name
+        request.state.identity = identity
         wait = desk.rate.wait(identity.name)
         if wait:
             raise HTTPException(429, "too many requests; ask again later", {"Retry-After": str(int(wait) + 1)})

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from desk.words import N_
 from rules.errors import (
     DeniedError,
     InputError,
@@ -42,6 +43,19 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (RefusedError, 409),
     (ShuyuanError, 500),
 )
+
+
+TITLES = {
+    401: N_("Sign in first"),
+    403: N_("This was not granted to you"),
+    404: N_("There is no such thing"),
+    409: N_("Refused"),
+    413: N_("Too large"),
+    422: N_("Something in the form is missing or wrong"),
+    429: N_("Too many requests"),
+    500: N_("Something went wrong"),
+    503: N_("Not available now"),
+}
 
 
 class Problem(BaseModel):
@@ -111,7 +125,10 @@ def respond(request: Request, status: int, detail: str, headers: Mapping[str, st
     if status == 401 and request.method == "GET":
         return Response(status_code=303, headers={"Location": "/login", "Cache-Control": "no-store"})
     page: Any = request.app.state.templates.TemplateResponse(
-        request, "problem.html", {"status": status, "title": HTTPStatus(status).phrase, "detail": detail}, status
+        request,
+        "problem.html",
+        {"status": status, "detail": detail, "title": TITLES.get(status, HTTPStatus(status).phrase)},
+        status,
     )
     page.headers.update(headers or {})
     return page  # type: ignore[no-any-return]

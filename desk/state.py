@@ -13,6 +13,7 @@ from datetime import date
 
 from fastapi import Request
 
+from desk.runs import Runs
 from desk.security import Rate
 from desk.settings import Settings
 from desk.tokens import TokenStore
@@ -36,6 +37,7 @@ class Desk:
         self.tokens = TokenStore(ws)
         self.trail = AuditTrail(ws.decisions)
         self.decisions = DecisionStore(ws.decisions)
+        self.runs = Runs(ws)
         self.rate = Rate(settings.rate, settings.burst)
         self.sign_ins = Rate(settings.sign_ins / 60, settings.sign_ins)
         self._rules = ws.load_rules()
@@ -97,7 +99,8 @@ class Desk:
             return self._matcher.match(entity, said, source, limit)
 
     def close(self) -> None:
-        """Let go of every release and table."""
+        """Let go of every release and table, and stop what is running."""
+        self.runs.close()
         with self._reading:
             for reader in self._readers.values():
                 reader.close()

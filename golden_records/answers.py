@@ -27,6 +27,7 @@ from golden_records.return_sheets import (
     READ,
     REASON,
     VALUE,
+    Mark,
     Sheet,
     SheetRow,
     cell_name,
@@ -36,11 +37,12 @@ from golden_records.tickets import Ticket, TicketStore, add_event, ask_back, due
 from linkage.audit_trail import AuditTrail
 from linkage.decisions import Decision
 from linkage.values import Read, read_values
-from rules.errors import InputError
+from rules.errors import InputError, NotFoundError, RefusedError
 from rules.kinds import KINDS
 from rules.model import EntityRules, Rules
 
 _SHOWN = 20
+_COLUMN = {cell_name(0, column)[0]: name for column, name in ((ANSWER, "answer"), (VALUE, "value"), (REASON, "reason"))}
 _SERIAL = "date_excel_serial"
 
 
@@ -95,6 +97,50 @@ def take(
     if one is None or source not in (None, sheet.source):
         asked = f"not of {source!r}" if one else "which the rules lack"
         raise InputError(f"{path.name}: this is a sheet of {sheet.entity}/{sheet.source}, {asked}; nothing was taken")
+    taken, counts, bad = _take(store, rules, sheet, as_of, steward, partial)
+    if bad and not partial:
+        raise InputError(_listed(path, bad))
+    detail = {"file": path.name, "sha256": file_sha256(path), "taken": taken, "bad": len(bad)}
+    AuditTrail(store.decisions.path).append("answer tickets", detail | {"entity": one.name, "source": sheet.source})
+    return Taken(
+        *(path.name, sheet.entity, sheet.source, taken),
+        *(counts["already"], counts["closed"], counts["unanswered"], tuple(bad)),
+    )
+
+
+def take_one(
+    store: TicketStore, rules: Rules, number: int, said: tuple[str, str, str], as_of: date, steward: str
+) -> None:
+    """Take the answer to one ticket: (corrected, upheld or rejected; the corrected value; the reason).
+
+    Raises:
+        NotFoundError: there is no such ticket, or the rules lack its entity type.
+        InputError: the answer is not one, or lacks something.
+        RefusedError: the ticket is closed, or was answered so before.
+    """
+    ticket = store.ticket(number)
+    if ticket.entity not in rules.entities:
+        raise NotFoundError(f"the rules lack entity type {ticket.entity!r} of ticket {number}")
+    cells = {NUMBER: str(number), KEY: ticket.source_key, FIELD: ticket.field}
+    cells |= dict(zip((ANSWER, VALUE, REASON), (text.strip() for text in said), strict=True))
+    mark = Mark(ticket.entity, ticket.source, number, ticket.seal)
+    row = SheetRow(0, mark, tuple(cells.get(column, "") for column in range(REASON + 1)))
+    sheet = Sheet(ticket.entity, ticket.source, (row,), (), frozenset())
+    taken, counts, bad = _take(store, rules, sheet, as_of, steward, partial=False)
+    if bad:
+        raise InputError(f"the {_COLUMN.get(bad[0].cell[0], 'answer')} {bad[0].reason}")
+    if not taken:
+        why = "is closed" if counts["closed"] else "has this answer already" if counts["already"] else "needs an answer"
+        raise RefusedError(f"ticket {number} {why}")
+    detail = {"ticket": number, "answer": said[0]}
+    AuditTrail(store.decisions.path).append("answer ticket", detail, steward or None)
+
+
+def _take(
+    store: TicketStore, rules: Rules, sheet: Sheet, as_of: date, steward: str, partial: bool
+) -> tuple[int, Counter[str], list[Bad]]:
+    """Keep the good rows of a sheet, or none where one is wrong and not `partial`; how many, by place, what is wrong."""
+    one = rules.entities[sheet.entity]
     read = _values(one, rules.folder, sheet, as_of)
     due = due_on(rules.folder, as_of)
     with store.writing() as db:
@@ -115,15 +161,10 @@ def take(
             if place == "taken":
                 good.append(said)
         if bad and not partial:
-            raise InputError(_listed(path, bad))
+            return 0, counts, bad
         _keep(store, db, good, as_of, steward)
         ask_back(db, rules, [said.ticket for said in good if said.answer == "upheld"], as_of, due)
-    detail = {"file": path.name, "sha256": file_sha256(path), "taken": len(good), "bad": len(bad)}
-    AuditTrail(store.decisions.path).append("answer tickets", detail | {"entity": one.name, "source": sheet.source})
-    return Taken(
-        *(path.name, sheet.entity, sheet.source, len(good)),
-        *(counts["already"], counts["closed"], counts["unanswered"], tuple(bad)),
-    )
+    return len(good), counts, bad
 
 
 def _tickets(db: sqlite3.Connection, numbers: Iterable[int]) -> tuple[dict[int, Ticket], dict[int, str]]:

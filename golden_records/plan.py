@@ -1,18 +1,20 @@
 """What a publication would change, worked out before anything is published.
 
 Reads: cluster, standard, decisions and the current release. Writes: the golden tables of every entity type
-and main.plan, where `publish` (another process, perhaps another day) finds it again.
+and main.plan, where `publish` (another process, perhaps another day) finds it again, and plan.json, which tells it to
+whoever must not wait for the work database.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -46,12 +48,14 @@ from linkage.decisions import DecisionStore
 from linkage.link import fingerprint, linked
 from linkage.progress import SILENT, Reporter
 from linkage.sql import number
-from linkage.workspace import Workspace, use_entity
+from linkage.workspace import Workspace, use_entity, write_atomically
 from rules.errors import NotFoundError, RefusedError
 from rules.model import EntityRules, Rules
 
 PREVIOUS = ("crosswalk", "golden", "redirect", "relation")
 SMALL = 100
+SUMMARY = "plan.json"
+EXAMPLES = 20  # of each kind of event that a summary names
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,7 @@ def plan(
     whole = full or not _continues(con, ws, rules, entity_types, as_of, manifest)
     # From here on the golden tables are of no release, until the plan is kept again.
     con.execute("drop table if exists main.plan")
+    (ws.root / SUMMARY).unlink(missing_ok=True)
     release = next_release(ws)
     seq = first_seq = manifest.next_seq if manifest else 1
     entities: dict[str, EntityPlan] = {}
@@ -193,6 +198,32 @@ def plan(
     )
     con.execute("create or replace table main.plan (document varchar)")
     con.execute("insert into main.plan values (?)", [json.dumps(found.as_dict())])
+    write_atomically(ws.root / SUMMARY, json.dumps(found.as_dict() | {"examples": _examples(con, entities)}))
+    return found
+
+
+def read_summary(ws: Workspace) -> dict[str, Any] | None:
+    """What the last plan says (`Plan.as_dict`), with `examples`: entity type -> [[kind, golden id, into id], …].
+
+    None where nothing is planned. Nobody needs the work database for it.
+    """
+    try:
+        told: dict[str, Any] = json.loads((ws.root / SUMMARY).read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    return told
+
+
+def _examples(con: duckdb.DuckDBPyConnection, entities: Iterable[str]) -> dict[str, Any]:
+    """The first events of each kind, by entity type."""
+    found = {}
+    for name in entities:
+        use_entity(con, name)
+        found[name] = con.execute(
+            "select kind, golden_id, into_id from change "
+            "qualify row_number() over (partition by kind order by seq) <= ? order by seq",
+            [EXAMPLES],
+        ).fetchall()
     return found
 
 

@@ -97,6 +97,26 @@ class Queue:
         with self.store.reading() as db:
             return sorted(self._held(db, steward), key=_order)
 
+    def item(self, key: str, steward: str) -> Item:
+        """One item, as `steward` may see it: what waits, and what was handed out (NotFoundError: neither)."""
+        with self.store.reading() as db:
+            held = [one for one in self._held(db, steward) if one.item == key]
+            waiting = held or items.read(
+                db,
+                "i.item = ?1 and i.closed_because is null and i.control is null and i.item not in (select item from "
+                "answered)",
+                key,
+            )
+            if not waiting:
+                raise NotFoundError(f"nothing with the key {key!r} waits")
+            return held[0] if held else self._holder(db, waiting[0])
+
+    def answer_to(self, key: str) -> Decision | None:
+        """The decision that answers an item, None where none does."""
+        with self.store.reading() as db:
+            found = db.execute("select decision_id from answered where item = ?", (key,)).fetchone()
+        return self.store.one(found[0]) if found else None
+
     def release(self, steward: str, keys: Iterable[str] = ()) -> int:
         """Give back items, all that the steward holds where none is named; gives how many."""
         with self.store.writing() as db:
@@ -296,6 +316,7 @@ _HELD = """
 select h.item, h.until from held as h join item as i using (item)
 where h.steward = ?1 and h.until > ?2
   and not exists (select 1 from decision as d where d.item = h.item and d.steward = ?1 and d.withdrawn_at is null
+                  and d.kind not in ('answer', 'unmask')
                   and (d.evidence is null or d.evidence = i.evidence))
   and (h.reason is not null or (i.closed_because is null
        and not exists (select 1 from answered as a where a.item = h.item)))"""

@@ -34,6 +34,7 @@ import pyarrow as pa
 from golden_records import sql
 from golden_records.manifest import Manifest, read_manifest, releases_of
 from golden_records.segments import has_table, table_sql
+from linkage.decided import SourceRecord
 from linkage.decisions import DecisionStore
 from linkage.workspace import Workspace
 from rules.errors import InputError, NotFoundError, RefusedError
@@ -219,6 +220,17 @@ class TicketStore:
         """One ticket. Raises NotFoundError where there is none."""
         with self.reading() as db:
             return _one(db, ticket_id)
+
+    def about(self, entity: str, records: Sequence[SourceRecord]) -> list[Ticket]:
+        """The tickets about source records of an entity type, oldest first."""
+        with self.reading() as db:
+            return tickets_where(
+                db,
+                "entity = $entity and (source, source_key) in (select json_extract(value, '$[0]'), "
+                "json_extract(value, '$[1]') from json_each($records)) order by ticket_id",
+                entity=entity,
+                records=json.dumps(list(records), ensure_ascii=False),
+            )
 
     def events(self, ticket_id: int) -> list[dict[str, Any]]:
         """What became of a ticket, oldest first; `withdrawn` of what rested on a decision that ended."""

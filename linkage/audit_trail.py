@@ -81,6 +81,11 @@ class AuditTrail:
             last = db.execute("select hash from audit order by seq desc limit 1").fetchone()
         return str(last[0]) if last else _START
 
+    def last(self) -> int:
+        """The number of the last entry, 0 where there is none."""
+        with _open(self.path) as db:
+            return int(db.execute("select coalesce(max(seq), 0) from audit").fetchone()[0])
+
     def anchor(self, path: Path) -> Entry:
         """Write the head of the chain down in an anchor file, behind what stands there (NotFoundError: no entries)."""
         with _open(self.path) as db:

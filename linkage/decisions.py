@@ -184,6 +184,14 @@ class DecisionStore:
         with self.reading() as db:
             return _read(db, "(?1 is null or entity = ?1) and state = 'proposed' and blind is null", entity)
 
+    def one(self, decision_id: int) -> Decision:
+        """One decision, whatever became of it (NotFoundError: there is none)."""
+        with self.reading() as db:
+            found = _read(db, "decision_id = ?1", decision_id)
+        if not found:
+            raise NotFoundError(f"there is no decision {decision_id}; 'shuyuan decide list' shows them")
+        return found[0]
+
     def last_id(self) -> int:
         """A number that grows with every decision, withdrawal and confirmation that counts; a manifest names it.
 

@@ -62,6 +62,7 @@ class Waiting:
     region  the region that holds both, "" where none is known or none below the whole does
     also    the further records of a decision about more than two
     control the answer, where it is known and stewards are to be measured by it
+    found_by the blocking rule that made the pair
     """
 
     left: SourceRecord
@@ -78,6 +79,7 @@ class Waiting:
     also: tuple[SourceRecord, ...] = ()
     control: str | None = None
     field: str = ""
+    found_by: str | None = None
 
     @property
     def subjects(self) -> tuple[SourceRecord, ...]:
@@ -161,7 +163,7 @@ def read(db: sqlite3.Connection, condition: str, *values: Any, order: str = "i.i
     """The items (`i`) for which a condition holds; who holds them is not asked."""
     found = db.execute(
         "select i.item, i.entity, i.opened_on, i.due, i.closed_because, i.subjects, i.match_weight, i.verdict, "
-        "i.reason, i.evidence, i.said, i.levels, i.worth, i.region, i.about, i.control "
+        "i.reason, i.evidence, i.said, i.levels, i.worth, i.region, i.about, i.control, i.found_by "
         f"from item as i where {condition} order by {order}",
         values,
     ).fetchall()
@@ -187,6 +189,7 @@ def _waiting(r: Sequence[Any]) -> Waiting:
         about=r[9],
         also=tuple(subjects[2:]),
         control=r[10],
+        found_by=r[11],
     )
 
 
@@ -194,7 +197,17 @@ def _row(key: str, entity: str, one: Waiting) -> tuple[Any, ...]:
     worth = one.worth
     parts = {"closeness": worth.closeness, "moved": worth.moved, "disputed": worth.disputed, "events": worth.events}
     told = (key, entity, _text(one.subjects), one.match_weight, one.verdict, one.reason, one.evidence)
-    return (*told, _text(one.said), _text(one.levels), worth.value, _text(parts), one.region, one.about, one.control)
+    return (
+        *told,
+        _text(one.said),
+        _text(one.levels),
+        worth.value,
+        _text(parts),
+        one.region,
+        one.about,
+        one.control,
+        one.found_by,
+    )
 
 
 def _text(value: Any) -> str:
@@ -222,7 +235,7 @@ where i.closed_because is null and (?1 is null or i.entity = ?1) and substr(i.re
     where i.entity || '/' || json_extract(s.value, '$[0]') in (select value from json_each(?4))))
   and not exists (
     select 1 from decision as d left join decision_evidence as e on e.decision_id = d.decision_id
-    where d.item = i.item and d.blind is null and d.withdrawn_at is null
+    where d.item = i.item and d.blind is null and d.withdrawn_at is null and d.kind not in ('answer', 'unmask')
       and (coalesce(d.evidence, e.evidence) is null or coalesce(d.evidence, e.evidence) = i.evidence))
   and (?6 is null or not exists (select 1 from held as h where h.item = i.item and h.until > ?6))
 order by i.due < ?5 desc, i.value desc, i.match_weight desc, i.item limit {limit}"""
@@ -230,14 +243,15 @@ order by i.due < ?5 desc, i.value desc, i.match_weight desc, i.item limit {limit
 # What was open keeps its days; what was closed opens again; what says the same is not written.
 _PUT = """
 insert into item (item, entity, subjects, match_weight, verdict, reason, evidence, said, levels, value, worth, region,
-                  about, control, opened_on, due)
-values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  about, control, found_by, opened_on, due)
+values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (item) do update set
   match_weight = excluded.match_weight, verdict = excluded.verdict, reason = excluded.reason, said = excluded.said,
   evidence = excluded.evidence, levels = excluded.levels, value = excluded.value, worth = excluded.worth,
-  region = excluded.region, about = excluded.about, control = excluded.control,
+  region = excluded.region, about = excluded.about, control = excluded.control, found_by = excluded.found_by,
   opened_on = iif(closed_because is null, opened_on, excluded.opened_on),
   due = iif(closed_because is null, due, excluded.due), closed_because = null, closed_at = null
-where closed_because is not null or (match_weight, verdict, reason, evidence, levels, worth, region, about, control)
+where closed_because is not null or (match_weight, verdict, reason, evidence, levels, worth, region, about, control,
+                                     found_by)
   is not (excluded.match_weight, excluded.verdict, excluded.reason, excluded.evidence, excluded.levels,
-          excluded.worth, excluded.region, excluded.about, excluded.control)"""
+          excluded.worth, excluded.region, excluded.about, excluded.control, excluded.found_by)"""

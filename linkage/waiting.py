@@ -20,6 +20,7 @@ from linkage.decided import SourceRecord
 from linkage.decision_schema import item_key
 from linkage.decisions import ASIDE, PAIRED, Decision, DecisionStore
 from linkage.evidence import evidence_of, record_text
+from linkage.frequencies import hub_name
 from linkage.items import Item, Waiting, Worth
 from linkage.splink_model import level_labels
 from linkage.union import DIFFERENT, DUPLICATE_FREE, PINNED
@@ -134,7 +135,8 @@ def _pairs(
     fields, names = list(one.entity.fields), [rule.name for rule in one.entity.comparisons]
     labels = [level_labels(one.entity, rule) for rule in one.entity.comparisons]
     found = con.execute(pairs_sql(one, chosen, kept, drawn)).fetchall()
-    for *keys, weight, verdict, reason, evidence, left, right, gammas, weights, worth, regions in found:
+    rules = [hub_name(rule) for rule in one.entity.blocking]
+    for *keys, weight, verdict, reason, evidence, left, right, gammas, weights, worth, regions, found_by in found:
         said = {name: (a, b) for name, a, b in zip(fields, left, right, strict=True) if a or b}
         levels = {
             name: (known[gamma], round(part, 2))
@@ -145,6 +147,7 @@ def _pairs(
             *((keys[0], keys[1]), (keys[2], keys[3]), weight, verdict, reason, evidence, said, levels),
             worth=Worth(_closeness(one, weight), worth["moved"], tuple(worth["disputed"]), tuple(worth["events"])),
             region=_common([region for region in regions if region]),
+            found_by=rules[int(found_by)],
         )
 
 
@@ -161,7 +164,8 @@ def _closeness(one: EntityRules, weight: float) -> float:
 
 
 def pairs_sql(one: EntityRules, chosen: str, kept: str, drawn: str = "") -> str:
-    """SQL of pairs: both source keys, weight, verdict, reason, evidence, what both say, levels, worth, both regions."""
+    """SQL of pairs: both source keys, weight, verdict, reason, evidence, what both say, levels, worth, both regions,
+    number of the blocking rule."""
     entity = one.entity
     said = [f"[{', '.join(f'{side}.{quote(name)}' for name in entity.fields)}]" for side in "cd"]
     text = [record_text(one, side) for side in "cd"]
@@ -207,7 +211,7 @@ select l.source, l.source_key, r.source, r.source_key, match_weight, verdict, wh
        {{'moved': least(m.n, n.n), 'disputed': list_filter([{differ}]::varchar[], lambda f: f is not null),
          'events': list_sort(list_filter(coalesce(t.events, []) || coalesce(u.events, []), lambda e:
                    not (list_contains(coalesce(t.events, []), e) and list_contains(coalesce(u.events, []), e))))}},
-       [v.region, w.region]
+       [v.region, w.region], match_key
 from waiting
 join standard as l on l.record_id = record_l
 join standard as r on r.record_id = record_r

@@ -1,7 +1,8 @@
-"""The workspace: the user's data folder with its four places and their four lifetimes.
+"""The workspace: the user's data folder with its places and their lifetimes.
 
     landed/            received: every file as it came, immutable
     work.duckdb        computed: may be deleted at any time and is rebuilt from landed/
+    plan.json          computed: what the last plan says, for whoever must not wait for the work database
     packed/            computed: what the kernel read of each entity type, mapped into memory by whoever searches
     decisions.sqlite   decided: append-only (also the review queue and the audit trail)
     releases/          published: immutable, `current` is switched by one atomic rename

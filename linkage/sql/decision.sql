@@ -49,8 +49,8 @@ left join decision_evidence as e using (decision_id);
 create table if not exists item (
   item text primary key, entity text not null, subjects text not null, match_weight real, verdict text not null,
   reason text not null, evidence text not null, said text not null, levels text not null, value real not null,
-  worth text not null, region text not null, about integer, control text, opened_on text not null, due text not null,
-  closed_because text, closed_at text) without rowid;
+  worth text not null, region text not null, about integer, control text, found_by text,
+  opened_on text not null, due text not null, closed_because text, closed_at text) without rowid;
 create index if not exists item_waits on item (closed_because, entity, due, value, match_weight, region, control);
 
 -- item_event: one row per thing that became of an item: claimed, assigned, released, closed by itself.
@@ -71,10 +71,11 @@ where e.kind in ('claimed', 'assigned')
   and not exists (select 1 from item_event as l where l.item = e.item and l.steward = e.steward
                   and l.event_id > e.event_id and l.kind in ('claimed', 'assigned', 'released'));
 
--- answered: one row per item and decision on its present evidence that answers it.
+-- answered: one row per item and decision on its present evidence that answers it. Answers to tickets and leave to see clear
+-- text are about the same records and answer nothing.
 create view if not exists answered as
 select i.item, d.decision_id
 from item as i
-join decision as d on d.item = i.item and d.blind is null and d.withdrawn_at is null
+join decision as d on d.item = i.item and d.blind is null and d.withdrawn_at is null and d.kind not in ('answer', 'unmask')
 left join decision_evidence as e on e.decision_id = d.decision_id
 where coalesce(d.evidence, e.evidence) is null or coalesce(d.evidence, e.evidence) = i.evidence;
