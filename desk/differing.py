@@ -21,9 +21,11 @@ def marked(left: str, right: str, shown: tuple[str, str] | None = None) -> tuple
     """Both values in stretches that are equal and stretches that differ.
 
     `shown` is what stands on the page instead of each (masked): character for character where it is as long as the
-    value, else it is compared itself.
+    value, else it is compared itself; where a mask hides all that differs, the whole is marked.
     """
     masked = shown or (left, right)
+    if left != right and masked[0] == masked[1] and len(masked[0]) != len(left):
+        return (Piece(masked[0], True),), (Piece(masked[1], True),)
     if (len(masked[0]), len(masked[1])) != (len(left), len(right)):
         left, right = masked
     sides: tuple[list[Piece], list[Piece]] = ([], [])

@@ -9,7 +9,8 @@ from math import cos, pi, sin
 from typing import Any
 
 WIDE = 320.0  # of a waterfall
-SIZE = (760.0, 380.0)  # of a neighbourhood
+WIDTH = 760.0  # of a neighbourhood
+HEIGHTS = ((2, 90.0), (6, 230.0), (18, 380.0))  # up to so many neighbours, so high
 MOST = 18  # neighbours that are drawn
 
 
@@ -89,7 +90,7 @@ class Neighbourhood:
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     hidden: int
-    size: tuple[float, float] = SIZE
+    size: tuple[float, float]
 
 
 def neighbourhood(
@@ -98,8 +99,9 @@ def neighbourhood(
     """The relations that begin or end at a golden record, around it. `names` by golden id, `titles` by type."""
     others = [_other(golden_id, one, names) for one in relations]
     ends = list(dict.fromkeys(others))
-    where = _around(ends[:MOST])
-    centre = (SIZE[0] / 2, SIZE[1] / 2)
+    height = next((high for most, high in HEIGHTS if len(ends) <= most), HEIGHTS[-1][1])
+    where = _around(ends[:MOST], height)
+    centre = (WIDTH / 2, height / 2)
     nodes = [Node(golden_id, names.get(golden_id, golden_id), *centre, centre=True)]
     nodes += [Node(*end, *where[end]) for end in where]
     edges: list[Edge] = []
@@ -113,7 +115,7 @@ def neighbourhood(
         ty = round(centre[1] + (y - centre[1]) * 0.52 - 4 + 15 * seen[end], 1)
         seen[end] += 1
         edges.append(Edge(*points, titles.get(one["type"], one["type"]), tx, ty, one["until"] is not None))
-    return Neighbourhood(tuple(nodes), tuple(edges), max(0, len(ends) - MOST))
+    return Neighbourhood(tuple(nodes), tuple(edges), max(0, len(ends) - MOST), (WIDTH, height))
 
 
 def _other(golden_id: str, relation: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str | None, str]:
@@ -122,12 +124,11 @@ def _other(golden_id: str, relation: Mapping[str, Any], names: Mapping[str, str]
     return (None, str(relation["to_name"] or "")) if other is None else (other, names.get(other, other))
 
 
-def _around(ends: Sequence[tuple[str | None, str]]) -> dict[tuple[str | None, str], tuple[float, float]]:
+def _around(ends: Sequence[tuple[str | None, str]], height: float) -> dict[tuple[str | None, str], tuple[float, float]]:
     """Where the ends stand: on an ellipse, the first on top, one alone to the right."""
-    width, height = SIZE
     found = {}
     for i, end in enumerate(ends):
         angle = 2 * pi * i / len(ends) - (pi / 2 if len(ends) > 2 else 0)
-        x, y = width / 2 + width * 0.37 * cos(angle), height / 2 + height * 0.39 * sin(angle)
+        x, y = WIDTH / 2 + WIDTH * 0.37 * cos(angle), height / 2 + height * 0.39 * sin(angle)
         found[end] = (round(x, 1), round(y, 1))
     return found

@@ -76,7 +76,10 @@ def sees_ticket(sight: Sight, ticket: Ticket) -> bool:
 
 @dataclass(frozen=True)
 class Row:
-    """One field of an item: what each record says, in stretches; `how` is same, differ, or one (says something)."""
+    """One field of an item: what each record says, in stretches.
+
+    how  same, differ, form (written in two ways, read as one value) or one (only one says something)
+    """
 
     field: str
     title: str
@@ -110,32 +113,36 @@ def page_of(item: Item, one: EntityRules, grant: Grant, language: Language, clea
         for source, key in pair.subjects
     )
     rows = tuple(
-        _row(one, name, values, language, clear)
-        for name, values in pair.said.items()
+        _row(one, item, name, language, clear)
+        for name in pair.said
         if grant.sees_attribute(name) and name in one.entity.fields
     )
     worth = pair.worth
     disputed = [titled(one.entity.fields[name].title, language) for name in worth.disputed if name in one.entity.fields]
     told = translate(
-        "%(value)s = %(closeness)s close to the line × (%(moved)s records would move + %(differ)s attributes differ + "
-        "3 × %(events)s events wait)",
+        "%(value)s = %(closeness)s close to the line × (%(moved)s records would move + %(differ)s attributes "
+        "differ%(named)s + 3 × %(events)s events wait)",
         value=f"{worth.value:.2f}",
         closeness=f"{worth.closeness:.2f}",
         moved=worth.moved,
-        differ=f"{len(disputed)} ({'、'.join(disputed)})" if disputed else "0",
+        differ=len(disputed),
+        named=f" ({', '.join(disputed)})" if disputed else "",
         events=len(worth.events),
     )
     weights = _weights(item, one, language, folder)
     return Page(item, words.reason(pair.reason, translate), records, rows, weights, told, clear)
 
 
-def _row(one: EntityRules, name: str, values: Sequence[str | None], language: Language, clear: bool) -> Row:
+def _row(one: EntityRules, item: Item, name: str, language: Language, clear: bool) -> Row:
+    values = item.waiting.said[name]
     title = titled(one.entity.fields[name].title, language)
     shown = [value if clear else masking.mask_value(one.entity, name, value) for value in values]
     if len(values) == 2 and all(values):
         left, right = (str(value) for value in values)
         pieces = marked(left, right, (str(shown[0]), str(shown[1])))
-        return Row(name, title, pieces, "same" if left == right else "differ")
+        read_as_one = one.entity.fields[name].golden and item.waiting.verdict != "again"
+        form = "form" if read_as_one and name not in item.waiting.worth.disputed else "differ"
+        return Row(name, title, pieces, "same" if left == right else form)
     whole = tuple(marked(text, text)[0] if text else None for text in shown)
     said = {value for value in values if value}
     return Row(name, title, whole, "one" if len(said) < 2 and None in values else "differ" if len(said) > 1 else "same")

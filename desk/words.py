@@ -39,6 +39,8 @@ RULES: Mapping[str, str] = {
     "agreement": N_("most sources agree"),
     "completeness": N_("most complete"),
     "steward_decision": N_("steward's decision"),
+    "unanimous": N_("all agree"),
+    "sole": N_("the only one"),
 }
 KINDS: Mapping[str, str] = {
     "same": N_("same"),

@@ -139,7 +139,7 @@ def take_one(
 def _take(
     store: TicketStore, rules: Rules, sheet: Sheet, as_of: date, steward: str, partial: bool
 ) -> tuple[int, Counter[str], list[Bad]]:
-    """Keep the good rows of a sheet, or none where one is wrong and not `partial`; how many, by place, what is wrong."""
+    """Keep the good rows of a sheet, or none where one is wrong and not `partial`: how many, by place, the wrong."""
     one = rules.entities[sheet.entity]
     read = _values(one, rules.folder, sheet, as_of)
     due = due_on(rules.folder, as_of)

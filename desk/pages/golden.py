@@ -25,6 +25,7 @@ from linkage.decisions import Decision
 from rules.model import Rules
 
 router = APIRouter(include_in_schema=False)
+NAMES = ("name", "text")  # kinds whose values people call something by
 GoldenId = Annotated[str, Path(min_length=1, max_length=40)]
 
 
@@ -156,18 +157,13 @@ def _fields(rules: Rules, document: Document) -> list[str]:
 
 
 def _name(release: Release, sight: Sight, golden_id: str) -> str:
-    """What a neighbour is called: its first published value that the grant shows, masked."""
-    entity = release.entity_of(golden_id)
-    fields = sight.rules.entities[entity].entity.fields
+    """What a neighbour is called: its first published name that the grant shows, masked; else its id."""
+    rules = sight.rules.entities[release.entity_of(golden_id)].entity
     shown = release.show(golden_id)["fields"]
-    for name, rule in fields.items():
-        if (
-            rule.golden
-            and sight.grant.sees_attribute(name)
-            and shown.get(name, {}).get("value")
-            and not rule.identifier
-        ):
-            return str(masking.mask_value(sight.rules.entities[entity].entity, name, shown[name]["value"]))
+    for name, rule in rules.fields.items():
+        value = shown.get(name, {}).get("value")
+        if value and rule.kind.endswith(NAMES) and not rule.identifier and sight.grant.sees_attribute(name):
+            return str(masking.mask_value(rules, name, value))
     return golden_id
 
 

@@ -31,7 +31,7 @@ def quality_page(
         sight = Sight(release, desk.rules, identity.grant)
         if identity.grant.regions is not None or identity.grant.attributes is not None:
             raise DeniedError("a scorecard is whole; a grant limited to regions or attributes does not have it")
-        entities = sight.entities
+        entities = sorted(sight.entities, key=lambda name: -release.manifest.entities[name].golden)
         chosen = sight.entity(entity) if entity else (entities[0] if entities else "")
         document = scorecard(release, desk.rules, chosen or None)
     agreed = Queue(desk.ws, desk.rules).quality(chosen or None)

@@ -90,6 +90,7 @@ def _match(request: Request, identity: Identity, entity: str, said: dict[str, st
     with desk.release() as release:
         sight = Sight(release, desk.rules, identity.grant)
         known = [name for name in sight.entities if name in desk.rules.entities]
+        known.sort(key=lambda name: -release.manifest.entities[name].golden)
         chosen = entity or (known[0] if known else "")
         if chosen not in known:
             raise NotFoundError(f"release {release.manifest.release} has no entity type {chosen!r} that was granted")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,8 @@ from desk.access import Grant, Role
 from desk.app import create_app
 from desk.settings import Settings
 from desk.tokens import TokenStore
-from tests.desk import harbour
+from linkage.workspace import Workspace
+from tests.desk import harbour, quay
 from tests.golden_records.things import Yard
 
 SETTINGS = Settings(
@@ -59,6 +62,22 @@ def calls(route: APIRoute) -> list[Any]:
 def office(copied: Callable[[], Yard]) -> Iterator[Office]:
     """A desk of its own over a copy of the workspace."""
     yard = copied()
+    app = create_app(yard.ws, SETTINGS)
+    yield Office(yard, app)
+    app.state.desk.close()
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Yard:
+    """The workspace of quay.py, to be copied."""
+    return quay.create(tmp_path_factory.mktemp("quay"))
+
+
+@pytest.fixture
+def waterfront(built: Yard, tmp_path: Path) -> Iterator[Office]:
+    """A desk of its own over a copy of the workspace in which stewards have work."""
+    shutil.copytree(built.ws.root, tmp_path / "ws", symlinks=True)
+    yard = Yard(Workspace.open(tmp_path / "ws"))
     app = create_app(yard.ws, SETTINGS)
     yield Office(yard, app)
     app.state.desk.close()

@@ -1,0 +1,141 @@
+"""Takes the pictures of docs/desk.md: every page in both languages, on made-up people.
+
+    python -m tests.desk.shots [--to docs/desk]
+
+Area code 88 was never given to a place and 154 to no carrier: nobody's number stands on a picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from datetime import date, timedelta
+from pathlib import Path
+
+from desk.language import LANGUAGES
+from linkage.workspace import Workspace
+from tests import deliveries
+from tests.desk.browser import Person, chromium, listening
+from tests.golden_records.things import Yard
+
+NAMES = [
+    "顾清和",
+    "傅远山",
+    "柏若溪",
+    "佟安澜",
+    "卫长风",
+    "邬采薇",
+    "滕望舒",
+    "尹松年",
+    "桑柔嘉",
+    "耿云舟",
+    "骆思齐",
+    "乐知秋",
+]
+WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+
+
+def number(birth: str, serial: int) -> str:
+    """A citizen number of area 880101 with its check character (GB 11643)."""
+    digits = f"880101{birth}{serial:03}"
+    return digits + "10X98765432"[sum(int(d) * w for d, w in zip(digits, WEIGHTS, strict=True)) % 11]
+
+
+def doubtful() -> dict[str, str]:
+    """Two deliveries in which twelve people have two valid numbers, or another day of birth and none."""
+    civil, social = [deliveries.CIVIL], [deliveries.SOCIAL]
+    for i, name in enumerate(NAMES, 1):
+        birth, place = (
+            date(1950 + 3 * i, 1 + i % 12, 3 + 2 * i),
+            f"青泉县{'新庄镇柳湾' if i % 2 else '大店镇白塔'}村{10 + i}号",
+        )
+        day, division = f"{birth:%Y%m%d}", "880101101" if i % 2 else "880101102"
+        phone = f"154000001{i:02}"
+        civil.append(
+            f"C{100 + i},{name},,{1 + i % 2},{day},{number(day, 10 + i)},{phone},{division},{place},20230105,\n"
+        )
+        sex = "女" if i % 2 else "男"
+        other = number(day, 500 + i) if i % 3 else ""
+        said = birth if i % 3 else birth + timedelta(days=9 * i)
+        social.append(
+            f"S{100 + i},{name if i % 4 else name[0] + name[2]},,{sex},{said},{other},"
+            f"{phone if i % 5 else '15400000199'},{division},{place if i % 2 else place[:-2]},2023-03-01,\n"
+        )
+    return {"civil_registry_20231210.csv": "".join(civil), "social_assistance_20231210.csv": "".join(social)}
+
+
+def create(folder: Path) -> Yard:
+    """A workspace with two releases, a queue and tickets."""
+    ws, today = folder / "ws", date.today()
+    deliveries.run("init", ws)
+    first = deliveries.FIRST | deliveries.FIRST_HOUSEHOLDS | doubtful()
+    for files, name, day in (
+        (first, "first", today - timedelta(days=300)),
+        (deliveries.SECOND | deliveries.SECOND_HOUSEHOLDS, "second", today),
+    ):
+        deliveries.run("load", deliveries.deliver(folder / name, files), "--workspace", ws)
+        deliveries.publish(ws, day.isoformat())
+    return Yard(Workspace.open(ws))
+
+
+def take(folder: Path, to: Path) -> None:
+    """Take every picture."""
+    yard = create(folder)
+    with yard.ask() as release:
+        (golden,) = (one["golden_id"] for one in release.find("person", "civil_registry", "C01"))
+        entity = "person"
+        assert release.entity_of(golden) == entity
+    with chromium() as browser, listening(yard.ws) as desk:
+        lin = Person(browser, desk, "林知远", "steward")
+        zhou = Person(browser, desk, "周敏", "approver")
+        audit = Person(browser, desk, "审计员", "audit_administrator")
+        nobody = Person(browser, desk, "nobody", "reader")
+        nobody.context.clear_cookies()
+        lin.go("/queue")
+        lin.click("领取并开始")
+        lin.press("d")
+        review = lin.page.url.removeprefix(lin.desk)
+        lin.go(f"/golden/{golden}")
+        lin.page.check("main input[type=checkbox] >> nth=0")
+        lin.page.click("main .side summary >> nth=0")
+        lin.page.fill("input[name=reason]", "以公安登记为准")
+        lin.page.select_option("select[name=field]", "citizen_id")
+        lin.click("采用勾选记录的值")
+        zhou.go("/plan")
+        zhou.click("重新归并并生成方案")
+        zhou.page.wait_for_selector("text=版本 3 发布方案", timeout=120_000)
+        zhou.page.fill("input[name=reason]", "已核对变更示例")
+        zhou.click("批准")
+        places = [
+            (nobody, "login", "/login"),
+            (lin, "home", "/"),
+            (lin, "queue", "/queue"),
+            (lin, "mine", "/queue/mine"),
+        ]
+        places += [(lin, "review", review), (zhou, "second", "/queue/second"), (lin, "golden", f"/golden/{golden}")]
+        places += [(lin, "search", "/search"), (lin, "match", "/search/match"), (lin, "tickets", "/tickets")]
+        places += [(lin, "ticket", "/tickets/1"), (lin, "quality", "/quality"), (zhou, "plan", "/plan")]
+        places += [(audit, "audit", "/audit")]
+        for language in LANGUAGES:
+            for who, name, path in places:
+                who.go(path)
+                if name == "search":
+                    who.page.fill("#what", "880101198503120023")
+                    who.page.click("main button >> nth=0")
+                if name == "match":
+                    who.page.fill("input[name='field.name']", "沈青禾")
+                    who.page.fill("input[name='field.birth_date']", "1985-03-12")
+                    who.page.click("main button.main")
+                who.page.screenshot(path=to / f"{name}.{language}.png", full_page=name == "golden")
+            for who in (nobody, lin, zhou, audit):
+                who.go("/login" if who is nobody else "/")
+                who.page.click("header form button.plain >> nth=0")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--to", type=Path, default=Path("docs/desk"))
+    arguments = parser.parse_args()
+    arguments.to.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        take(Path(scratch), arguments.to)
