@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import groupby
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,25 @@ def marked(left: str, right: str, shown: tuple[str, str] | None = None) -> tuple
         return (Piece(masked[0], True),), (Piece(masked[1], True),)
     if (len(masked[0]), len(masked[1])) != (len(left), len(right)):
         left, right = masked
-    sides: tuple[list[Piece], list[Piece]] = ([], [])
-    for tag, a, b, c, d in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
-        for side, text in zip(sides, (masked[0][a:b], masked[1][c:d]), strict=True):
-            if text:
-                side.append(Piece(text, tag != "equal"))
-    return tuple(sides[0]), tuple(sides[1])
+    flags = _flags(left, right)
+    return _stretches(masked[0], flags[0]), _stretches(masked[1], flags[1])
+
+
+def _flags(left: str, right: str) -> tuple[list[bool], list[bool]]:
+    """Of every character whether it differs. Punctuation only says how a value is written and never does."""
+    said = tuple([i for i, one in enumerate(text) if one.isalnum()] for text in (left, right))
+    flags = ([False] * len(left), [False] * len(right))
+    texts = ("".join(left[i] for i in said[0]), "".join(right[i] for i in said[1]))
+    for tag, a, b, c, d in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
+        if tag != "equal":
+            for side, (start, end) in enumerate(((a, b), (c, d))):
+                for i in said[side][start:end]:
+                    flags[side][i] = True
+    return flags
+
+
+def _stretches(text: str, flags: list[bool]) -> Pieces:
+    return tuple(
+        Piece("".join(one for one, _ in group), differs)
+        for differs, group in groupby(zip(text, flags, strict=True), key=lambda pair: pair[1])
+    )

@@ -101,7 +101,7 @@ def neighbourhood(
     ends = list(dict.fromkeys(others))
     height = next((high for most, high in HEIGHTS if len(ends) <= most), HEIGHTS[-1][1])
     where = _around(ends[:MOST], height)
-    centre = (WIDTH / 2, height / 2)
+    centre = (WIDTH * (0.3 if len(ends) == 1 else 0.5), height / 2)
     nodes = [Node(golden_id, names.get(golden_id, golden_id), *centre, centre=True)]
     nodes += [Node(*end, *where[end]) for end in where]
     edges: list[Edge] = []
@@ -130,5 +130,5 @@ def _around(ends: Sequence[tuple[str | None, str]], height: float) -> dict[tuple
     for i, end in enumerate(ends):
         angle = 2 * pi * i / len(ends) - (pi / 2 if len(ends) > 2 else 0)
         x, y = WIDTH / 2 + WIDTH * 0.37 * cos(angle), height / 2 + height * 0.39 * sin(angle)
-        found[end] = (round(x, 1), round(y, 1))
+        found[end] = (round(x, 1) if len(ends) > 1 else WIDTH * 0.7, round(y, 1))
     return found

@@ -120,8 +120,8 @@ def page_of(item: Item, one: EntityRules, grant: Grant, language: Language, clea
     worth = pair.worth
     disputed = [titled(one.entity.fields[name].title, language) for name in worth.disputed if name in one.entity.fields]
     told = translate(
-        "%(value)s = %(closeness)s close to the line × (%(moved)s records would move + %(differ)s attributes "
-        "differ%(named)s + 3 × %(events)s events wait)",
+        "%(value)s = %(closeness)s close to the line × (records moved: %(moved)s + attributes that differ: "
+        "%(differ)s%(named)s + 3 × events waiting: %(events)s)",
         value=f"{worth.value:.2f}",
         closeness=f"{worth.closeness:.2f}",
         moved=worth.moved,

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from desk.language import Translate
 
@@ -119,9 +119,9 @@ def reason(text: str, translate: Translate) -> str:
     return "；".join(_said(part, _REASONS, translate) for part in text.split("; "))
 
 
-def needs(text: str, translate: Translate) -> str:
-    """Why a decision needs a second person, in the language of the page."""
-    return _said(text, _NEEDS, translate)
+def needs(text: str, translate: Translate, title: Callable[[str], str] = str) -> str:
+    """Why a decision needs a second person, in the language of the page; `title` says what a field is called."""
+    return _said(text, _NEEDS, translate, title)
 
 
 def word(known: Mapping[str, str], name: str | None, translate: Translate) -> str:
@@ -129,12 +129,19 @@ def word(known: Mapping[str, str], name: str | None, translate: Translate) -> st
     return "" if name is None else translate(known[name]) if name in known else name
 
 
-def _said(text: str, patterns: tuple[tuple[re.Pattern[str], str], ...], translate: Translate) -> str:
+def _said(
+    text: str,
+    patterns: tuple[tuple[re.Pattern[str], str], ...],
+    translate: Translate,
+    title: Callable[[str], str] = str,
+) -> str:
     for pattern, sentence in patterns:
         found = pattern.fullmatch(text)
         if found:
             values = found.groupdict()
             if "kind" in values:
                 values["kind"] = word(KINDS, values["kind"], translate)
+            if "field" in values:
+                values["field"] = title(values["field"])
             return translate(sentence, **values)
     return text

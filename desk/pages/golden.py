@@ -26,6 +26,7 @@ from rules.model import Rules
 
 router = APIRouter(include_in_schema=False)
 NAMES = ("name", "text")  # kinds whose values people call something by
+MOST_NAMED, LONGEST = 60, 20  # neighbours that are looked up by name; characters in a drawing
 GoldenId = Annotated[str, Path(min_length=1, max_length=40)]
 
 
@@ -111,20 +112,18 @@ def _show(
         document = sight.record(found, clear)
         relations = sight.relations(release.related(document["golden_id"]))
         ends = {one[end] for one in relations for end in ("from_id", "to_id") if one[end]} - {document["golden_id"]}
-        names = {
-            one: f"{titles.entity(release.entity_of(one))} {_name(release, sight, one)}" for one in sorted(ends)[:60]
-        }
+        names = {one: _name(release, sight, one) for one in sorted(ends)[:MOST_NAMED]}
+        kinds = {one: titles.entity(release.entity_of(one)) for one in ends}
+        labels = {one: f"{kinds[one]} {names.get(one) or one}"[:LONGEST] for one in ends}
+        for one in relations:
+            told = titles.record(release.entity_of(one["from_id"]), (one["source"], one["source_key"]))
+            one["said_by"] = told if one["source"] else ""
         context = {
             "one": document,
             "fields": _fields(desk.rules, document),
             "relations": relations,
-            "names": names,
-            "drawn": neighbourhood(
-                document["golden_id"],
-                relations,
-                {name: text[:16] for name, text in names.items()} | {document["golden_id"]: document["golden_id"]},
-                titles.relations(),
-            ),
+            "names": {one: f"{kinds[one]} {names.get(one, '')}" for one in ends},
+            "drawn": neighbourhood(document["golden_id"], relations, labels, titles.relations()),
             "tickets": _tickets(desk, sight, document),
             "release": release.manifest,
         }
@@ -157,14 +156,14 @@ def _fields(rules: Rules, document: Document) -> list[str]:
 
 
 def _name(release: Release, sight: Sight, golden_id: str) -> str:
-    """What a neighbour is called: its first published name that the grant shows, masked; else its id."""
+    """What a neighbour is called: its first published name that the grant shows, masked; nothing where it has none."""
     rules = sight.rules.entities[release.entity_of(golden_id)].entity
     shown = release.show(golden_id)["fields"]
     for name, rule in rules.fields.items():
         value = shown.get(name, {}).get("value")
         if value and rule.kind.endswith(NAMES) and not rule.identifier and sight.grant.sees_attribute(name):
             return str(masking.mask_value(rules, name, value))
-    return golden_id
+    return ""
 
 
 def _tickets(desk: Desk, sight: Sight, document: Document) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def make_templates() -> Jinja2Templates:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _number, "percent": _percent, "signed": _signed, "moment": _moment}
+    environment.filters |= {"number": _number, "percent": _percent, "signed": _signed, "moment": _moment, "dict": dict}
     return Jinja2Templates(env=environment, context_processors=[_known])
 
 
@@ -68,6 +69,9 @@ class Titles:
     def field(self, entity: str, name: str) -> str:
         one = self.rules.entities.get(entity)
         return titled(one.entity.fields[name].title, self.language) if one and name in one.entity.fields else name
+
+    def fields(self, entity: str) -> Callable[[str], str]:
+        return lambda name: self.field(entity, name)
 
     def source(self, entity: str, name: str) -> str:
         one = self.rules.entities.get(entity)

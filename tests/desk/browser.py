@@ -31,15 +31,17 @@ def chromium() -> Iterator[Browser]:
         pytest.skip("no chromium here; 'apt-get install chromium' brings one")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox"] if os.geteuid() == 0 else [], handle_sigint=False
+            executable_path=path,
+            args=["--lang=zh-CN", *(["--no-sandbox"] if os.geteuid() == 0 else [])],
+            handle_sigint=False,
         )
         yield browser
         browser.close()
 
 
 @contextmanager
-def listening(ws: Workspace) -> Iterator[str]:
-    """A desk that listens while the block runs: its address."""
+def listening(ws: Workspace) -> Iterator[tuple[str, Workspace]]:
+    """A desk that listens while the block runs: its address, and what it works on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -49,7 +51,7 @@ def listening(ws: Workspace) -> Iterator[str]:
     thread.start()
     while not server.started:
         time.sleep(0.02)
-    yield f"http://127.0.0.1:{port}"
+    yield f"http://127.0.0.1:{port}", ws
     server.should_exit = True
     thread.join(10)
 
@@ -58,9 +60,9 @@ class Person:
     """Somebody with a window of the browser, signed in. `complaints` are what the browser complained of."""
 
     def __init__(
-        self, browser: Browser, desk: str, ws: Workspace, name: str, *roles: Role, script: bool = True
+        self, browser: Browser, desk: tuple[str, Workspace], name: str, *roles: Role, script: bool = True
     ) -> None:
-        self.desk = desk
+        self.desk, ws = desk
         self.context: BrowserContext = browser.new_context(viewport=SIZE, locale="zh-CN", java_script_enabled=script)
         self.context.set_default_timeout(20_000)
         self.page: Page = self.context.new_page()

@@ -33,9 +33,9 @@ def yard(built: Yard, tmp_path: Path) -> Yard:
 
 def test_a_morning(browser: Browser, yard: Yard) -> None:
     with listening(yard.ws) as desk:
-        eve = Person(browser, desk, yard.ws, "eve", "steward")
-        bob = Person(browser, desk, yard.ws, "bob", "steward")
-        ann = Person(browser, desk, yard.ws, "ann", "approver")
+        eve = Person(browser, desk, "eve", "steward")
+        bob = Person(browser, desk, "bob", "steward")
+        ann = Person(browser, desk, "ann", "approver")
 
         # Claim, decide by keyboard, undo.
         eve.go("/queue")
@@ -107,7 +107,7 @@ def test_a_morning(browser: Browser, yard: Yard) -> None:
 
 def test_everything_works_without_javascript(browser: Browser, yard: Yard) -> None:
     with listening(yard.ws) as desk:
-        eve = Person(browser, desk, yard.ws, "eve", "steward", script=False)
+        eve = Person(browser, desk, "eve", "steward", script=False)
         eve.go("/queue")
         eve.click("领取并开始")
         first = eve.page.url
@@ -124,11 +124,11 @@ def test_axe_finds_nothing_that_keeps_people_out(browser: Browser, yard: Yard) -
     yard.link()
     yard.plan()
     with listening(yard.ws) as desk:
-        eve = Person(browser, desk, yard.ws, "eve", "steward", "approver")
-        aud = Person(browser, desk, yard.ws, "aud", "audit_administrator")
+        eve = Person(browser, desk, "eve", "steward", "approver")
+        aud = Person(browser, desk, "aud", "audit_administrator")
         eve.go("/queue")
         eve.click("领取并开始")
-        review = eve.page.url.removeprefix(desk)
+        review = eve.page.url.removeprefix(eve.desk)
         places = [(eve, path) for path in ("/", "/queue", "/queue/mine", "/queue/second", review, f"/golden/{golden}")]
         places += [(eve, path) for path in ("/search", "/search/match", "/tickets", "/tickets/1", "/quality", "/plan")]
         places += [(eve, "/queue/done"), (eve, "/nowhere"), (aud, "/audit"), (aud, "/login")]
