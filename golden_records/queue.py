@@ -114,8 +114,8 @@ class Queue:
     def answer_to(self, key: str) -> Decision | None:
         """The decision that answers an item, None where none does."""
         with self.store.reading() as db:
-            found = db.execute("select decision_id from answered where item = ?", (key,)).fetchone()
-        return self.store.one(found[0]) if found else None
+            found = db.execute("select max(decision_id) from answered where item = ?", (key,)).fetchone()
+        return self.store.one(found[0]) if found[0] else None
 
     def release(self, steward: str, keys: Iterable[str] = ()) -> int:
         """Give back items, all that the steward holds where none is named; gives how many."""

@@ -9,10 +9,10 @@ from starlette.responses import Response
 
 from desk import granted
 from desk.access import Identity
-from desk.clear_text import open_clear_text
 from desk.drawing import neighbourhood
 from desk.identity import require
 from desk.language import language_of, translator
+from desk.pages.clearing import opened
 from desk.pages.rendering import Titles, render
 from desk.pages.review import Reason
 from desk.sight import Sight
@@ -47,17 +47,9 @@ def clear_text(
         document = release.show(golden_id.strip().upper())
         sight.must_see(document["golden_id"])
     subjects = [(one["source"], one["source_key"]) for one in document["members"]]
-    queue = Queue(desk.ws, desk.rules)
-    if queue.may_unmask(document["entity"], subjects, identity.name):
-        open_clear_text(desk, identity, purpose, {"action": "golden", "golden_id": document["golden_id"]})
-        return _show(request, identity, golden_id, clear=True)
-    if not purpose.strip():
-        return _show(request, identity, golden_id, translate("Clear text needs a purpose."), status=422)
-    number = queue.ask_clear_text(document["entity"], subjects, identity.name, purpose.strip()).number
-    told = translate(
-        "A second person was asked (number %(number)s). Open the clear text here once it is confirmed.", number=number
-    )
-    return _show(request, identity, golden_id, told)
+    what: dict[str, object] = {"action": "golden", "golden_id": document["golden_id"]}
+    alert = opened(desk, identity, purpose, (document["entity"], subjects, what), translate)
+    return _show(request, identity, golden_id, alert, clear=not alert)
 
 
 @router.post("/golden/{golden_id}/decide")

@@ -13,9 +13,9 @@ from starlette.responses import Response
 
 from desk import granted, words
 from desk.access import Identity
-from desk.clear_text import open_clear_text
 from desk.identity import require
 from desk.language import Translate, language_of, translator
+from desk.pages.clearing import opened
 from desk.pages.rendering import go, render
 from desk.state import Desk, desk_of
 from golden_records.queue import Queue
@@ -87,18 +87,10 @@ def clear_text(
     """The item in clear text where a second person allowed it; else ask one."""
     desk, translate = desk_of(request), translator(language_of(request))
     waiting = _item(desk, identity, item)
-    queue, subjects = Queue(desk.ws, desk.rules), waiting.waiting.subjects
-    if queue.may_unmask(waiting.entity, subjects, identity.name):
-        what: dict[str, object] = {"action": "review", "item": item, "records": ["/".join(one) for one in subjects]}
-        open_clear_text(desk, identity, purpose, what)
-        return _show(request, desk, identity, waiting, None, clear=True)
-    if not purpose.strip():
-        return _show(request, desk, identity, waiting, None, translate("Clear text needs a purpose."), 422)
-    number = queue.ask_clear_text(waiting.entity, subjects, identity.name, purpose.strip()).number
-    told = translate(
-        "A second person was asked (number %(number)s). Open the clear text here once it is confirmed.", number=number
-    )
-    return _show(request, desk, identity, waiting, None, told)
+    subjects = waiting.waiting.subjects
+    what: dict[str, object] = {"action": "review", "item": item, "records": ["/".join(one) for one in subjects]}
+    alert = opened(desk, identity, purpose, (waiting.entity, subjects, what), translate)
+    return _show(request, desk, identity, waiting, None, alert, clear=not alert)
 
 
 @router.post("/decisions/{number}/undo")
