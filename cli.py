@@ -18,7 +18,7 @@ import duckdb
 import typer
 from typer.core import TyperGroup
 
-from commands import ask, batch, explaining, keeping, quality, setup, stewards, tickets
+from commands import ask, batch, explaining, keeping, quality, setup, stewards, tickets, tuning
 from commands.printing import err, plain
 from rules.errors import RefusedError, ShuyuanError
 
@@ -55,7 +55,7 @@ def _disk_full(error: Exception) -> bool:
 
 
 app = typer.Typer(cls=Verbs, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
-for part in (setup, batch, stewards, explaining, ask, quality, keeping):
+for part in (setup, batch, stewards, explaining, ask, quality, tuning, keeping):
     app.add_typer(part.app)
 app.add_typer(setup.rules_app, name="rules")
 app.add_typer(stewards.decide_app, name="decide")

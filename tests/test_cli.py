@@ -345,6 +345,7 @@ REPORTS = [
     "watch",
     "findings person --rule id_area_unknown --limit -1",
     "evaluate person --truth {folder}/truth.csv",
+    "blocking person --truth {folder}/truth.csv --suggest",
     "quality -e person --truth {folder}/truth.csv",
     "sample person --size 5 --to {folder}/sheet.csv",
     "census",

@@ -134,7 +134,7 @@ class Kernel:
             guards,
             frequency,
         )
-        self.group: Ints = np.where(self.columns.codes[group] == NULL, -1, self.columns.codes[group]).astype(np.int64)
+        self.group: Ints = groups(self.columns, group)
         self.blocks: list[Blocks] = [blocks(con, self.columns, rule) for rule in ruled]
         self.estimates = [
             RulePairs(hub_name(rule), one.pairs - alike(one, self.group))
@@ -245,6 +245,12 @@ class _Kept:
     def whole(self) -> tuple[Ints, Positions, Positions, dict[str, Truths]]:
         gammas = {name: np.concatenate([one[name] for one in self._gammas]) for name in self._gammas[0]}
         return np.concatenate(self._rules), np.concatenate(self._left), np.concatenate(self._right), gammas
+
+
+def groups(columns: Columns, name: str) -> Ints:
+    """A number for every record's group that its source declares free of duplicates, -1 for none."""
+    codes = columns.codes[name]
+    return np.where(codes == NULL, -1, codes).astype(np.int64)
 
 
 def keyed(compiler: Compiler, rule: BlockingRule) -> Rule:
