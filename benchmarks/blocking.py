@@ -5,10 +5,10 @@
 For each size a made-up province is loaded and linked. Then for every rule of every entity type, and for all of its
 rules together: the pairs that it makes, exactly; pairs per record; its largest block; the share of the true pairs
 that it brings together, in all and, for all rules, by kind of error; seconds to find its pairs. The growth of pairs
-with records (the exponent of the least squares line through the logarithms: 1 is linear, 2 quadratic) is told beside the pairs
-per record that a nation of 1.408 billion would have at that growth. A rule that grows as the square is refused:
-the command then ends with 4. Blocks that were above the rule's cap when the frequencies were frozen block nothing and
-are not counted; every size freezes its own.
+with records (the exponent of the least squares line through the logarithms: 1 is linear, 2 quadratic) is told beside
+the pairs per record that a nation of 1.408 billion would have at that growth. A rule that grows as the square is
+refused: the command then ends with 4. Blocks that were above the rule's cap when the frequencies were frozen block
+nothing and are not counted; every size freezes its own.
 
 The made-up names are fewer than a nation's and its counties smaller, so the figures say how a rule grows and not what
 a nation will see; published expectations under independence stand beside them. Results go to

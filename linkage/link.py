@@ -24,6 +24,7 @@ import duckdb
 from linkage import frequencies, ingest, touched
 from linkage.block import RulePairs, block
 from linkage.changes import cluster_changes, match_changes
+from linkage.clerical import SAMPLE, ask
 from linkage.cluster import ClusterCounts, cluster
 from linkage.decided import SourceRecord
 from linkage.decisions import DecisionStore, Waiting
@@ -286,7 +287,7 @@ def _link_one(
         else:
             counts = cluster(con, one, decisions.replay(one.name))
     with step("review queue", watched=False):
-        waiting = decisions.fill_queue(one.name, _waiting(con, one, decisions))
+        waiting = refill_queue(con, one, decisions)
     return _report(con, one, estimates, compared, counts, waiting, changed, seconds)
 
 
@@ -338,8 +339,14 @@ def _report(
     )
 
 
+def refill_queue(con: duckdb.DuckDBPyConnection, one: EntityRules, decisions: DecisionStore) -> int:
+    """Let the queue be what waits of the entity type whose schema is current; gives how many pairs wait."""
+    ask(con, one.name, decisions)
+    return decisions.fill_queue(one.name, _waiting(con, one, decisions))
+
+
 def _waiting(con: duckdb.DuckDBPyConnection, one: EntityRules, decisions: DecisionStore) -> Iterator[Waiting]:
-    """The pairs that wait: doubtful by weight, held by a guard, or refused by a constraint.
+    """The pairs that wait: doubtful by weight, held by a guard, refused by a constraint, or drawn for a sample.
 
     A pair that a steward decided, or left open, waits again only where the records changed since.
     """
@@ -364,7 +371,7 @@ def _waiting(con: duckdb.DuckDBPyConnection, one: EntityRules, decisions: Decisi
         levels = {
             name: (known[gamma], round(part, 2))
             for name, known, gamma, part in zip(names, labels, gammas, weights, strict=True)
-            if gamma >= 0
+            if gamma is not None and gamma >= 0
         }
         yield Waiting(one_side, other, weight, verdict, reason, evidence, said, levels)
 
@@ -390,6 +397,10 @@ with waiting as materialized (
   select p.* replace ('refused' as verdict), 'two values of ' || f.reason || ' in one cluster'
   from refusal as f join candidate_pair as p using (record_l, record_r)
   where f.reason not in ('{DUPLICATE_FREE}', '{DIFFERENT}')
+  union all
+  select p.* replace (a.record_l as record_l, a.record_r as record_r, coalesce(p.match_weight, a.match_weight, 0) as
+         match_weight, '{SAMPLE}' as verdict), 'drawn to measure how good the linkage is'
+  from asked_pair as a left join candidate_pair as p on p.record_l = a.record_l and p.record_r = a.record_r
 ), side as materialized (
   select record_l as record_id from waiting union select record_r from waiting
 ), delivered as (

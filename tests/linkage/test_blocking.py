@@ -63,7 +63,7 @@ def test_more_places_bring_pairs_within_them_as_their_number_and_between_them_as
 
 
 def test_what_is_suggested_finds_more_for_less_than_the_shipped_rules(tmp_path: Path) -> None:
-    ws = things.province(tmp_path / "workspace", 1_200, DAY)
+    ws = things.province(tmp_path / "workspace", 1_200, DAY, "person")
     con = ws.connect()
     try:
         one = ws.load_rules().entities["person"]
