@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import sys
+import tempfile
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,6 +20,7 @@ from golden_records import authority as authorities
 from golden_records import watch as watches
 from linkage.audit_trail import AuditTrail
 from linkage.cases import run_cases
+from linkage.starting import propose
 from linkage.workspace import Workspace
 from rules.checks import warnings
 from rules.errors import RulesError
@@ -32,14 +35,45 @@ def init(
     folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
     node: Annotated[str, typer.Option(help="Two digits: who issues the ids (00 = the ministry).")] = "00",
     rules: Annotated[Path | None, typer.Option(help="A rules folder; default: the shipped rules.")] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option("--from", metavar="FILE", help="Propose rules for these files; may be repeated."),
+    ] = None,
+    entity: Annotated[str, typer.Option("--entity", "-e", help="With --from: what a row is about.")] = "item",
+    as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a workspace."""
-    ws = Workspace.create(folder, node, rules)
+    """Make a workspace, with the shipped rules, those of a folder, or rules proposed for unknown files."""
+    if files and rules:
+        raise typer.BadParameter("--from makes rules, --rules takes them; give one of the two")
+    found = None
+    with tempfile.TemporaryDirectory() as scratch:
+        if files:
+            rules = Path(scratch) / "rules"
+            found = propose(files, entity, rules, day_of(as_of), Bars())
+        ws = Workspace.create(folder, node, rules)
     known = ws.load_rules()
     AuditTrail(ws.decisions).append("init", {"node": node, "rules": known.sha256})
-    document = {"workspace": str(folder), "node": node, "entities": list(known.entities)}
+    document: dict[str, Any] = {"workspace": str(folder), "node": node, "entities": list(known.entities)}
+    if found is not None:
+        document["columns"] = [dataclasses.asdict(column) | {"taken": column.taken} for column in found.columns]
     say(as_json, document, [f"{folder} is a workspace of node {node} for {', '.join(known.entities)}."])
+    if found is not None and not as_json:
+        rows = [
+            [
+                one.heading,
+                one.field if one.taken else "",
+                one.kind,
+                f"{one.fill:.0%}",
+                as_number(one.distinct),
+                one.reason,
+            ]
+            for one in found.columns
+        ]
+        print_table("columns", ("column", "field", "kind", "filled", "different", "why"), rows)
+        out.print(
+            f"The rules are in {folder / 'rules' / entity}. Next: 'shuyuan load' these files, then 'shuyuan link'."
+        )
 
 
 @app.command()

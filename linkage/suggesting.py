@@ -73,8 +73,8 @@ class Suggestion:
 
 def as_toml(rule: BlockingRule) -> str:
     """A blocking rule as it stands in `entity.toml`."""
-    each = f"each = {_quoted(rule.each)}\n" if rule.each else ""
-    return f"[[blocking]]\nkeys = [{', '.join(_quoted(key) for key in rule.keys)}]\n{each}cap = {rule.cap}\n"
+    each = f"each = {quoted(rule.each)}\n" if rule.each else ""
+    return f"[[blocking]]\nkeys = [{', '.join(quoted(key) for key in rule.keys)}]\n{each}cap = {rule.cap}\n"
 
 
 def suggest(
@@ -253,5 +253,6 @@ def _field(said: str) -> str:
     return said.removeprefix(EACH).split("(")[-1].split(",")[0].split("__")[0]
 
 
-def _quoted(key: str) -> str:
+def quoted(key: str) -> str:
+    """A text as TOML."""
     return "'''" + key + "'''" if '"' in key else f'"{key}"'
