@@ -7,7 +7,7 @@ import dataclasses
 import sys
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,6 +18,7 @@ from golden_records import release as releases
 from golden_records.plan import Plan, plan, read_plan
 from linkage import ingest
 from linkage import link as links
+from linkage.estimate import Key, Told
 from linkage.link import Engine
 from linkage.train import train as train_weights
 from linkage.workspace import Workspace, use_entity
@@ -74,6 +75,9 @@ def train(
     workspace: Place = HERE,
     as_of: AsOf = None,
     engine: Annotated[Engine, typer.Option(help="What estimates; the two differ by chance of sampling.")] = "kernel",
+    error: Annotated[
+        float | None, typer.Option(min=0.01, max=1, help="Sample until u has this standard error, as a part of itself.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Estimate the weights of an entity type from the loaded records and freeze value frequencies."""
@@ -84,12 +88,16 @@ def train(
         bars = Bars()
         with bars.step(f"{entity}: standardize", con=batch.con):
             links.prepare(batch.con, batch.rules, one, day_of(as_of))
-        report = train_weights(batch.con, one, bars, engine)
-        batch.trail.append("train", {"entity": entity, "records": report.records})
+        report = train_weights(batch.con, one, bars, engine, error)
+        batch.trail.append("train", {"entity": entity, "records": report.records, "model": report.sha256})
     document = {
         "entity": entity,
         "records": report.records,
         "levels": [dataclasses.asdict(level) for level in report.levels],
+        "passes": [_pass_document(*one) for one in report.passes],
+        "doubts": [dataclasses.asdict(doubt) for doubt in report.doubts],
+        "model": report.sha256,
+        "u_pairs": report.u_pairs,
     }
     if as_json:
         return print_json(document)
@@ -98,6 +106,28 @@ def train(
         for one in report.levels
     ]
     print_table(f"{entity}: weights from {report.records:,} records", ("comparison", "level", "m", "u", ""), rows)
+    told = [
+        [" + ".join(keys), as_number(one.pairs), f"{one.share:.1%}", str(one.rounds), f"{one.apart:.4f}"]
+        for keys, one, _ in report.passes
+        if one is not None
+    ]
+    if told:
+        print_table("passes", ("pairs that agree in", "pairs", "matches", "rounds", "starts differ by"), told)
+    for doubt in report.doubts:
+        if doubt.cause == "unseen":
+            continue  # the table above says so
+        out.print(f"[yellow]{doubt.cause}[/yellow] {plain(doubt.where)}: {plain(doubt.said)}")
+    out.print(f"model {report.sha256}")
+
+
+def _pass_document(keys: tuple[str, ...], told: Told | None, m: dict[Key, float]) -> dict[str, Any]:
+    """A pass of training for machines."""
+    levels = [{"comparison": name, "label": label, "m": value} for (name, label), value in m.items()]
+    document: dict[str, Any] = {"keys": list(keys), "m": levels}
+    if told is not None:
+        both = [{"comparisons": list(pair), "times": times} for pair, times in told.together.items()]
+        document |= dataclasses.asdict(told) | {"together": both}
+    return document
 
 
 @app.command()

@@ -35,17 +35,22 @@ from linkage.proposing import Settings, entity_toml, sources_toml
 from linkage.sql import number, rows
 from linkage.suggesting import suggest
 from linkage.train import train
+from linkage.union import components
 from linkage.workspace import Workspace, use_entity, write_atomically
 from rules.errors import RefusedError
 from rules.loader import load_rules
 from rules.model import BlockingRule, Entity, EntityRules
 
+_WEIGHED = """
+select least(l.ordinal, r.ordinal) as l, greatest(l.ordinal, r.ordinal) as r, match_weight as w from candidate_pair
+join standard as l on l.record_id = record_l join standard as r on r.record_id = record_r"""
 WIDE = 40.0  # candidate pairs per record while the rules are being made
 PER_RULE = 10.0
 PASSES = 5
 CAP = 200
 ROUNDS = 2
-FIRST = Settings((), (), 0.5, 6.0, 0.0, 4 * WIDE)
+FIRST = Settings((), (), 0.5, 6.0, -8.0, 4 * WIDE)
+DOUBT = 4.0  # below the line: what waits for a steward
 EXCHANGED = 0.02
 LEAST = 1.0
 
@@ -104,7 +109,7 @@ def _learn(
         one = _trained(ws, entity)
         _weigh(con, one)
         accept, matches = threshold(con)
-        settings = Settings(wide, em, max(matches / records, 1 / records), accept, accept - 4, settings.budget)
+        settings = Settings(wide, em, max(matches / records, 1 / records), accept, FIRST.review, settings.budget)
     with reporter.step("blocking"):
         con.execute("update candidate_pair set verdict = 'accept' where match_weight >= ?", [settings.accept])
         better = suggest(con, one.entity, from_weights(con, ()), int(WIDE * records), CAP)
@@ -113,7 +118,7 @@ def _learn(
         em,
         settings.pairs_per_record,
         settings.accept,
-        settings.review,
+        settings.accept - DOUBT,
         max(WIDE, 2 * better.pairs / records),
     )
     one = _rewritten(con, ws, path, entity_toml(entity, found, settings, swapped), as_of)
@@ -140,19 +145,32 @@ def _weigh(con: duckdb.DuckDBPyConnection, one: EntityRules) -> None:
 
 
 def threshold(con: duckdb.DuckDBPyConnection) -> tuple[float, float]:
-    """The weight from which on the expected F1 of `candidate_pair` is greatest, and the expected number of matches.
+    """The weight from which on the expected F1 of the clusters is greatest, and the expected number of matches.
 
-    A pair of weight w is a match with probability 2^w / (1 + 2^w); the F1 of a threshold is expected to be about
-    2 Σ p above it ÷ (pairs above it + Σ p of all) (Jansche 2007, "A maximum expected utility framework"). It is no less
-    than LEAST: a false merge draws in whole groups, a missed match waits for a steward.
+    A pair of weight w is a match with probability p = 2^w / (1 + 2^w). The pairs of the clusters that a threshold makes
+    are expected to have F1 = 2 Σ p within clusters ÷ (pairs within clusters + Σ p of all) (Jansche 2007, "A maximum
+    expected utility framework for binary sequence labeling"), where pairs that no rule made count as no match: a chain
+    of doubtful pairs makes many of those. It is no less than LEAST: a missed match waits for a steward, a false one
+    does not.
     """
-    weight = con.execute("select match_weight as w from candidate_pair order by w desc").fetchnumpy()["w"]
+    found = con.execute(_WEIGHED).fetchnumpy()
+    left, right = found["l"].astype(np.int64), found["r"].astype(np.int64)
+    weight = found["w"].astype(np.float64)
     if not weight.size:
         raise RefusedError("no two records look like one entity; are the files of one sort of entity?")
-    probability = 1 / (1 + np.exp2(-weight.astype(np.float64)))
+    probability = 1 / (1 + np.exp2(-weight))
     matches = float(probability.sum())
-    f1 = 2 * np.cumsum(probability) / (np.arange(1, weight.size + 1) + matches)
-    return max(float(np.ceil(weight[int(np.argmax(f1))])), LEAST), matches
+    best = (0.0, LEAST)
+    for accept in np.arange(LEAST, max(LEAST, float(weight.max())) + 1):
+        taken = weight >= accept
+        label = components(int(max(left.max(), right.max())) + 1, left[taken], right[taken])
+        size = np.bincount(label)
+        within, right_ones = (
+            float((size * (size - 1) // 2).sum()),
+            float(probability[label[left] == label[right]].sum()),
+        )
+        best = max(best, (2 * right_ones / (within + matches), float(accept)))
+    return best[1], matches
 
 
 def exchanged(con: duckdb.DuckDBPyConnection, fields: Sequence[Column]) -> list[tuple[str, str]]:

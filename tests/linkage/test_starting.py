@@ -140,16 +140,24 @@ def test_files_without_a_key_or_without_matches_are_refused(tmp_path: Path) -> N
             profile(con, [tmp_path / "no_key.csv"])
         with pytest.raises(InputError, match="no column to match by"):
             profile(con, [tmp_path / "only_key.csv"])
-        con.execute("create table candidate_pair (match_weight double)")
+        con.execute("create table candidate_pair (record_l bigint, record_r bigint, match_weight double)")
+        con.execute("create table standard (record_id bigint, ordinal bigint)")
         with pytest.raises(RefusedError, match="no two records look like one entity"):
             threshold(con)
 
 
-def test_the_threshold_is_where_the_expected_f1_is_greatest() -> None:
+def test_the_threshold_keeps_doubtful_pairs_from_making_chains() -> None:
     with duckdb.connect() as con:
-        con.execute(
-            "create table candidate_pair as select unnest([9.0, 8.5, 8.2, 4.0, -3.0, -3.5, -6.0]) as match_weight"
-        )
+        con.execute("create table standard as select range as record_id, range as ordinal from range(40)")
+        con.execute("create table candidate_pair (record_l bigint, record_r bigint, match_weight double)")
+        # Ten pairs that are sure.
+        con.executemany("insert into candidate_pair values (?, ?, 9.0)", [[4 * i, 4 * i + 1] for i in range(10)])
+        assert threshold(con)[0] <= 9
+        con.executemany("insert into candidate_pair values (?, ?, 3.0)", [[4 * i + 2, 4 * i + 3] for i in range(10)])
         accept, matches = threshold(con)
-    assert accept == 4.0
-    assert matches == pytest.approx(sum(1 / (1 + 2**-w) for w in (9.0, 8.5, 8.2, 4.0, -3.0, -3.5, -6.0)))
+        assert accept <= 3
+        assert matches == pytest.approx(10 / (1 + 2**-9) + 10 / (1 + 2**-3))
+        # The same doubt, but each of them ties two of the clusters together: all would be one.
+        con.execute("delete from candidate_pair where match_weight = 3.0")
+        con.executemany("insert into candidate_pair values (?, ?, 3.0)", [[4 * i, 4 * i + 5] for i in range(9)])
+        assert threshold(con)[0] > 3
