@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import getpass
 import sys
 from datetime import date, datetime
 from pathlib import Path
@@ -16,7 +17,8 @@ from commands.printing import Bars, agreed, as_cell, as_number, err, out, plain,
 from commands.shared import HERE, AsJson, AsOf, Batch, Place, check_disk, day_of, open_batch
 from golden_records import release as releases
 from golden_records.plan import Plan, plan, read_plan
-from linkage import ingest
+from golden_records.trial import try_rules
+from linkage import ingest, rule_sets
 from linkage import link as links
 from linkage.estimate import Key, Told
 from linkage.link import Engine
@@ -25,6 +27,7 @@ from linkage.workspace import Workspace, use_entity
 from rules.errors import InputError, RefusedError
 
 app = typer.Typer()
+SHOWN = 10
 
 
 @app.command()
@@ -170,14 +173,55 @@ def link(
 def plan_command(
     workspace: Place = HERE,
     full: Annotated[bool, typer.Option("--full", help="Work out everything anew, not only what changed.")] = False,
+    rules: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Try these rules on everything, and propose them.")
+    ] = None,
+    steward: Annotated[str, typer.Option("--steward", help="With --rules: who proposes; default: the user.")] = "",
+    as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Work out what the next release would change."""
+    """Work out what the next release would change, or what other rules would."""
+    if rules is not None:
+        return _try(workspace, rules, steward or getpass.getuser(), day_of(as_of), as_json)
     with open_batch(workspace, "plan") as batch:
         found = plan(batch.con, batch.ws, batch.rules, batch.decisions, Bars(), full)
     if as_json:
         return print_json(found.as_dict())
     _show_plan(found)
+
+
+def _try(workspace: Path, candidate: Path, proposer: str, day: date, as_json: bool) -> None:
+    """Try rules on everything that is landed and decided, and keep them as a proposal."""
+    with open_batch(workspace, "plan rules") as batch:
+        trial = try_rules(batch.con, batch.ws, batch.rules, candidate, day, Bars())
+        name = rule_sets.propose(batch.ws, candidate, proposer, trial.document)
+    document = {"rule_set": name, "proposer": proposer, **trial.document}
+    if as_json:
+        return print_json(document)
+    for one in document["changed_rules"]:
+        out.print(plain(f"{one['key']}: {one['before']} -> {one['after']}"))
+    kinds = sorted({kind for one in document["entities"].values() for kind in one["events"]})
+    rows = [[n, *(as_number(e["events"].get(kind, 0)) for kind in kinds)] for n, e in document["entities"].items()]
+    print_table(f"rule set {name}, against release {document['compared_with']['release']}", ("entity", *kinds), rows)
+    for entity, told in document["entities"].items():
+        for cause, count in told["causes"].items():
+            out.print(plain(f"{entity}: {cause}: {count:,} pairs"))
+        tickets, contradicted = told["tickets"], len(told["contradicted"])
+        if tickets["opened"] or tickets["closed"] or contradicted:
+            out.print(
+                f"{entity}: {tickets['opened']:,} differences new, {tickets['closed']:,} gone; "
+                f"the weights speak against {contradicted:,} decisions"
+            )
+        rows = [
+            [one["kind"], *one["golden"], one["left"], one["right"], as_cell(one["weight"]), one["cause"]]
+            for one in told["examples"][:SHOWN]
+        ]
+        if rows:
+            names = ("", "golden", "golden", "record", "record", "weight", "why")
+            print_table(f"{entity}: examples, {len(told['examples'])} in --json", names, rows)
+    for sentence in document["exceeded"]:
+        out.print(f"[red]limit[/red] {plain(sentence)}")
+    out.print(f"Somebody else may approve it: shuyuan rules approve {name} --reason …")
 
 
 @app.command()

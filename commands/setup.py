@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import getpass
 import shutil
 import sys
 import tempfile
@@ -13,11 +14,12 @@ from typing import Annotated, Any
 import typer
 
 from commands.printing import Bars, as_cell, as_number, err, out, plain, print_json, print_table, say
-from commands.shared import HERE, AsJson, AsOf, EntityName, Place, day_of, entity_of
+from commands.shared import HERE, AsJson, AsOf, EntityName, Place, Reason, Steward, day_of, entity_of
 from demo import journey
 from demo.samples import profiles, write_samples
 from golden_records import authority as authorities
 from golden_records import watch as watches
+from linkage import rule_sets
 from linkage.audit_trail import AuditTrail
 from linkage.cases import run_cases
 from linkage.starting import propose
@@ -27,7 +29,7 @@ from rules.errors import RulesError
 from rules.loader import SHIPPED, load_rules
 
 app = typer.Typer()
-rules_app = typer.Typer(no_args_is_help=True, help="Check the rules.")
+rules_app = typer.Typer(no_args_is_help=True, help="Check the rules, and change them by two people.")
 
 
 @app.command()
@@ -144,6 +146,49 @@ def rules_check(
     say(as_json, document | {"notes": notes, "failed": failed}, lines)
     if failed:
         raise typer.Exit(2)
+
+
+@rules_app.command("approve")
+def rules_approve(
+    rule_set: Annotated[str, typer.Argument(help="The set that 'shuyuan plan --rules' proposed.")],
+    reason: Reason,
+    steward: Steward = "",
+    force: Annotated[bool, typer.Option("--force", help="Although a limit is exceeded.")] = False,
+    workspace: Place = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Make proposed rules the current ones; whoever proposed them may not."""
+    ws = Workspace.open(workspace)
+    with ws.lock("approve rules"):
+        before = rule_sets.approve(ws, rule_set, steward or getpass.getuser(), reason, force)
+    lines = [f"{rule_set} are the rules now; those of before are kept as {before}. Next: 'shuyuan link'."]
+    say(as_json, {"rule_set": rule_set, "replaced": before}, lines)
+
+
+@rules_app.command("restore")
+def rules_restore(
+    rule_set: Annotated[str, typer.Argument(help="A kept set of rules.")],
+    workspace: Place = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Put earlier rules back."""
+    ws = Workspace.open(workspace)
+    with ws.lock("restore rules"):
+        before = rule_sets.restore(ws, rule_set)
+    lines = [f"{rule_set} are the rules again; those of before are kept as {before}. Next: 'shuyuan link'."]
+    say(as_json, {"rule_set": rule_set, "replaced": before}, lines)
+
+
+@rules_app.command("list")
+def rules_list(workspace: Place = HERE, as_json: AsJson = False) -> None:
+    """List the changes of rules that were proposed, and who approved them."""
+    ws = Workspace.open(workspace)
+    found = [dataclasses.asdict(one) for one in rule_sets.changes(ws)]
+    current = rule_sets.content_hash(ws.rules_folder)
+    if as_json:
+        return print_json({"current": current, "changes": found})
+    names = ("rule_set", "proposer", "proposed_at", "approver", "approved_at", "replaced")
+    print_table(f"rules: {current}", names, [[as_cell(one[name]) for name in names] for one in found])
 
 
 @app.command()
