@@ -18,11 +18,14 @@ from linkage.decisions import DecisionStore
 from linkage.frame import build
 from linkage.known import Known, from_truth, from_weights
 from linkage.link import refill_queue, standardized
+from linkage.rule_sets import content_hash
+from linkage.splink_model import weighed
 from linkage.suggesting import suggest
 from linkage.workspace import Workspace
-from rules.errors import RefusedError
+from rules.errors import NotFoundError, RefusedError
 
 app = typer.Typer()
+CAP = 100
 
 
 @app.command()
@@ -32,7 +35,7 @@ def blocking(
     truth: Annotated[Path | None, typer.Option(help="CSV: source, source_key, truth. Default: the weights.")] = None,
     suggested: Annotated[bool, typer.Option("--suggest", help="Search for rules that do better.")] = False,
     budget: Annotated[int | None, typer.Option(min=1, help="Pairs for --suggest; default: those of today.")] = None,
-    cap: Annotated[int, typer.Option(min=2, help="The cap of suggested rules.")] = 100,
+    cap: Annotated[int, typer.Option(min=2, help="The cap of suggested rules.")] = CAP,
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
@@ -96,6 +99,51 @@ def evaluate(
     if as_json:
         return print_json(found)
     show(entity, found)
+
+
+@app.command()
+def report(
+    entity: EntityName,
+    html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this new file.")] = None,
+    suggested: Annotated[bool, typer.Option("--suggest", help="With blocking rules that do better.")] = False,
+    workspace: Place = HERE,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell of blocking, weights and accuracy of an entity type in one document, or one page with charts."""
+    with open_batch(workspace, "report") as batch:
+        one, linked = standardized(batch.con, batch.ws, batch.rules, batch.decisions, entity, day_of(as_of))
+        known = from_weights(batch.con, batch.decisions.replay(entity), linked)
+        found = blockings.measure(batch.con, one, known)
+        if suggested:
+            better = suggest(batch.con, one.entity, known, found["union"]["pairs"], CAP)
+            path = [{"pairs": n, "share": share} for n, share in better.path]
+            found["suggested"] = {"pairs": better.pairs, "share": better.share, "path": path, "toml": better.as_toml()}
+        document: dict[str, Any] = {
+            "entity": entity,
+            "rule_set": content_hash(batch.ws.rules_folder),
+            "blocking": found,
+            "weights": weighed(one),
+            "evaluation": _last_estimate(batch.decisions, entity),
+        }
+    if html is not None:
+        from golden_records import page
+
+        page.write_tuning(document, html)
+    if as_json:
+        return print_json(document)
+    if html is None:
+        return _show(found)
+    out.print(f"{html} is written.")
+
+
+def _last_estimate(decisions: DecisionStore, entity: str) -> dict[str, Any] | None:
+    """What the last sample says; None where none was drawn."""
+    try:
+        sample = clerical.SampleStore(decisions).last(entity)
+    except NotFoundError:
+        return None
+    return clerical.estimated(sample, clerical.answers(decisions, entity))
 
 
 def _draw(workspace: Path, entity: str, size: int, seed: int) -> dict[str, Any]:

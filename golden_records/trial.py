@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
-from math import log2
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from linkage.beside import beside
 from linkage.decisions import DecisionStore
 from linkage.link import link
 from linkage.progress import SILENT, Reporter
-from linkage.splink_model import level_labels
+from linkage.splink_model import level_labels, weighed
 from linkage.sql import rows
 from linkage.workspace import Workspace, use_entity
 from rules.errors import NotFoundError
@@ -162,14 +161,7 @@ def _flat(value: Any, key: str = "") -> dict[str, Any]:
 
 def _weights(rules: EntityRules) -> dict[tuple[str, str], float]:
     """What every level weighs, in bits."""
-    return {
-        (one["output_column_name"], level["label_for_charts"]): round(
-            log2(max(level["m_probability"], 1e-300) / max(level["u_probability"], 1e-300)), 2
-        )
-        for one in (rules.weights or {}).get("comparisons", ())
-        for level in one["comparison_levels"]
-        if "m_probability" in level and "u_probability" in level
-    }
+    return {(one["comparison"], one["level"]): one["weight"] for one in weighed(rules)}
 
 
 def _entity(

@@ -351,6 +351,7 @@ REPORTS = [
     "evaluate person --truth {folder}/truth.csv --precision 0.9",
     "evaluate person --draw 20",
     "evaluate person",
+    "report person --html {folder}/tuning.html",
     "blocking person --truth {folder}/truth.csv --suggest",
     "quality -e person --truth {folder}/truth.csv",
     "sample person --size 5 --to {folder}/sheet.csv",

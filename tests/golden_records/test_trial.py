@@ -112,10 +112,9 @@ def test_every_key_that_differs_is_named(
     published: tuple[Workspace, duckdb.DuckDBPyConnection], tmp_path: Path
 ) -> None:
     ws, _ = published
-    other = load_rules(
-        candidate(ws, tmp_path / "rules", cap=("cap = 20", "cap = 21"), region=("least_m = 0.02", "least_m = 0.03"))
-    )
-    assert [one["key"] for one in changed(ws.load_rules(), other)] == [
-        "person: blocking.2.cap",
-        "person: comparisons.kin.least_m",
+    changes = {"budget": ("budget = 40", "budget = 41"), "kin": ("least_m = 0.02", "least_m = 0.03")}
+    other = load_rules(candidate(ws, tmp_path / "rules", **changes))
+    assert changed(ws.load_rules(), other) == [
+        {"key": "person: comparisons.kin.least_m", "before": 0.02, "after": 0.03},
+        {"key": "person: matching.budget", "before": 40.0, "after": 41.0},
     ]
