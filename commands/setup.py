@@ -155,28 +155,24 @@ def rules_approve(
     steward: Steward = "",
     force: Annotated[bool, typer.Option("--force", help="Although a limit is exceeded.")] = False,
     workspace: Place = HERE,
-    as_json: AsJson = False,
 ) -> None:
     """Make proposed rules the current ones; whoever proposed them may not."""
     ws = Workspace.open(workspace)
     with ws.lock("approve rules"):
         before = rule_sets.approve(ws, rule_set, steward or getpass.getuser(), reason, force)
-    lines = [f"{rule_set} are the rules now; those of before are kept as {before}. Next: 'shuyuan link'."]
-    say(as_json, {"rule_set": rule_set, "replaced": before}, lines)
+    out.print(f"{rule_set} are the rules now; those of before are kept as {before}. Next: 'shuyuan link'.")
 
 
 @rules_app.command("restore")
 def rules_restore(
     rule_set: Annotated[str, typer.Argument(help="A kept set of rules.")],
     workspace: Place = HERE,
-    as_json: AsJson = False,
 ) -> None:
     """Put earlier rules back."""
     ws = Workspace.open(workspace)
     with ws.lock("restore rules"):
         before = rule_sets.restore(ws, rule_set)
-    lines = [f"{rule_set} are the rules again; those of before are kept as {before}. Next: 'shuyuan link'."]
-    say(as_json, {"rule_set": rule_set, "replaced": before}, lines)
+    out.print(f"{rule_set} are the rules again; those of before are kept as {before}. Next: 'shuyuan link'.")
 
 
 @rules_app.command("list")

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
+import duckdb
 import typer
 
 from commands.printing import Bars, as_number, out, plain, print_json, print_table
@@ -71,6 +72,9 @@ def evaluate(
     truth: Annotated[
         Path | None, typer.Option(help="CSV: source, source_key, truth; optionally error, true_<field>.")
     ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="CSV of pairs: left_source, left_key, right_source, right_key, label.")
+    ] = None,
     draw: Annotated[int | None, typer.Option(min=10, help="Draw so many pairs for review.")] = None,
     seed: Annotated[int, typer.Option(help="Another seed draws another sample.")] = 1,
     precision: Annotated[
@@ -87,6 +91,11 @@ def evaluate(
             with Release.of(batch.ws.releases, release) as published:
                 found = accuracy.evaluate(batch.con, one, batch.ws.rules_folder, published, truth, precision)
         show = _show_judged
+    elif labels is not None:
+        ws = Workspace.open(workspace)
+        with Release.of(ws.releases, release) as published, duckdb.connect() as con:
+            found = accuracy.labelled(con, entity_of(ws.load_rules(), entity).name, published, labels)
+        show = _show_labelled
     elif draw is not None:
         found, show = _draw(workspace, entity, draw, seed), _show_drawn
     else:
@@ -178,6 +187,16 @@ def _show_drawn(entity: str, found: dict[str, Any]) -> None:
     out.print(
         f"{found['drawn']} pairs wait in 'shuyuan review {entity}'; 'shuyuan evaluate {entity}' counts the answers."
     )
+
+
+def _show_labelled(entity: str, found: dict[str, Any]) -> None:
+    names = ("same_together", "same_apart", "different_together", "different_apart", "unplaced")
+    title = f"{entity}: {found['labels']:,} labelled pairs"
+    print_table(title, names, [[as_number(found[name]) for name in names]])
+    for name in ("precision", "recall"):
+        if found[name]:
+            value, spread = _interval(found[name])
+            out.print(f"{name} among them: {value} ({spread})")
 
 
 def _show_estimated(entity: str, found: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from golden_records.segments import table_sql
 from linkage.bootstrap import intervals
 from linkage.breakdown import broken_down, by_rule, curve
 from linkage.evaluate import TRUE, Document, Truth, compare, read_truth
+from linkage.labels import judge
 from linkage.references import has_table
 from linkage.sql import execute, rows
 from linkage.values import load_references, trimmed
@@ -68,6 +69,23 @@ def evaluate(
         load_references(con, rules.entity, rules_folder)
         found["values"] = _values(con, rules, folder, published, truth, release)
     return found
+
+
+def labelled(con: duckdb.DuckDBPyConnection, entity: str, release: Release, labels: Path) -> Document:
+    """How a release agrees with labels of pairs from outside.
+
+    Raises:
+        NotFoundError: the release lacks the entity type.
+        InputError: the file cannot be used.
+    """
+    folder = release.folder / entity
+    if not folder.is_dir():
+        raise NotFoundError(f"release {release.manifest.release} has no entity type {entity!r}")
+    con.execute(
+        "create or replace temp table placed as select source, source_key, golden_id as grp "
+        f"from {table_sql(folder, 'crosswalk')} where until is null"
+    )
+    return judge(con, labels)
 
 
 def _values(
