@@ -8,7 +8,7 @@ chao              the lower bound of Chao 1987 for what no occasion caught, with
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -155,9 +155,8 @@ def _at_most(hits: int, n: int, p: float) -> float:
     return float(np.exp(np.array(chosen) + k * math.log(p) + (n - k) * math.log1p(-p)).sum())
 
 
-def _solve(rising: object, value: float) -> float:
+def _solve(rising: Callable[[float], float], value: float) -> float:
     """Where a function of a share that never falls takes a value."""
-    assert callable(rising)
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2

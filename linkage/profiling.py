@@ -46,7 +46,7 @@ class Column:
     """One column of all files that have it, what it becomes and why.
 
     fill      share of rows that say something; distinct  how many different things they say
-    field     its name in the rules; role  what it is used for; kind, options  of the field
+    field     its name in the rules; role  what it is used for; kind  of the field
     identifies  that hardly two entities share a value
     """
 
