@@ -20,8 +20,8 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from benchmarks.growth import exponent
 from benchmarks.steps import RESULTS, Document, history
+from linkage.growth import exponent
 
 STEPS = ("load", "link", "plan", "publish", "all")
 COLOURS = ("#4477aa", "#228833", "#ccbb44", "#ee6677", "#333333")

@@ -8,10 +8,10 @@ the largest rung times a named factor.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from benchmarks.steps import Document
+from linkage.growth import exponent
 
 PER_PERSON = 1.6
 GOALS = {
@@ -20,16 +20,6 @@ GOALS = {
     "the nation: 1.4 bn persons": round(1_400_000_000 * PER_PERSON),
 }
 CORES = (2, 64, 128)
-
-
-def exponent(records: Sequence[float], costs: Sequence[float]) -> float | None:
-    """The slope of log cost over log records by least squares; None for fewer than two different numbers of records."""
-    points = [(math.log(n), math.log(cost)) for n, cost in zip(records, costs, strict=True) if n > 0 and cost > 0]
-    middle = sum(x for x, _ in points) / max(len(points), 1)
-    spread = sum((x - middle) ** 2 for x, _ in points)
-    if spread == 0:
-        return None
-    return sum((x - middle) * y for x, y in points) / spread
 
 
 def split(wall_s: float, cpu_s: float) -> tuple[float, float]:

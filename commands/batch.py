@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import getpass
 import sys
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,14 +17,17 @@ from commands.printing import Bars, agreed, as_cell, as_number, err, out, plain,
 from commands.shared import HERE, AsJson, AsOf, Batch, Place, check_disk, day_of, open_batch
 from golden_records import release as releases
 from golden_records.plan import Plan, plan, read_plan
-from linkage import ingest
+from golden_records.trial import try_rules
+from linkage import ingest, rule_sets
 from linkage import link as links
+from linkage.estimate import Key, Told
 from linkage.link import Engine
 from linkage.train import train as train_weights
 from linkage.workspace import Workspace, use_entity
 from rules.errors import InputError, RefusedError
 
 app = typer.Typer()
+SHOWN = 10
 
 
 @app.command()
@@ -74,6 +78,9 @@ def train(
     workspace: Place = HERE,
     as_of: AsOf = None,
     engine: Annotated[Engine, typer.Option(help="What estimates; the two differ by chance of sampling.")] = "kernel",
+    error: Annotated[
+        float | None, typer.Option(min=0.01, max=1, help="Sample until u has this standard error, as a part of itself.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Estimate the weights of an entity type from the loaded records and freeze value frequencies."""
@@ -84,12 +91,16 @@ def train(
         bars = Bars()
         with bars.step(f"{entity}: standardize", con=batch.con):
             links.prepare(batch.con, batch.rules, one, day_of(as_of))
-        report = train_weights(batch.con, one, bars, engine)
-        batch.trail.append("train", {"entity": entity, "records": report.records})
+        report = train_weights(batch.con, one, bars, engine, error)
+        batch.trail.append("train", {"entity": entity, "records": report.records, "model": report.sha256})
     document = {
         "entity": entity,
         "records": report.records,
         "levels": [dataclasses.asdict(level) for level in report.levels],
+        "passes": [_pass_document(*one) for one in report.passes],
+        "doubts": [dataclasses.asdict(doubt) for doubt in report.doubts],
+        "model": report.sha256,
+        "u_pairs": report.u_pairs,
     }
     if as_json:
         return print_json(document)
@@ -98,6 +109,28 @@ def train(
         for one in report.levels
     ]
     print_table(f"{entity}: weights from {report.records:,} records", ("comparison", "level", "m", "u", ""), rows)
+    told = [
+        [" + ".join(keys), as_number(one.pairs), f"{one.share:.1%}", str(one.rounds), f"{one.apart:.4f}"]
+        for keys, one, _ in report.passes
+        if one is not None
+    ]
+    if told:
+        print_table("passes", ("pairs that agree in", "pairs", "matches", "rounds", "starts differ by"), told)
+    for doubt in report.doubts:
+        if doubt.cause == "unseen":
+            continue  # the table above says so
+        out.print(f"[yellow]{doubt.cause}[/yellow] {plain(doubt.where)}: {plain(doubt.said)}")
+    out.print(f"model {report.sha256}")
+
+
+def _pass_document(keys: tuple[str, ...], told: Told | None, m: dict[Key, float]) -> dict[str, Any]:
+    """A pass of training for machines."""
+    levels = [{"comparison": name, "label": label, "m": value} for (name, label), value in m.items()]
+    document: dict[str, Any] = {"keys": list(keys), "m": levels}
+    if told is not None:
+        both = [{"comparisons": list(pair), "times": times} for pair, times in told.together.items()]
+        document |= dataclasses.asdict(told) | {"together": both}
+    return document
 
 
 @app.command()
@@ -140,14 +173,55 @@ def link(
 def plan_command(
     workspace: Place = HERE,
     full: Annotated[bool, typer.Option("--full", help="Work out everything anew, not only what changed.")] = False,
+    rules: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Try these rules on everything, and propose them.")
+    ] = None,
+    steward: Annotated[str, typer.Option("--steward", help="With --rules: who proposes; default: the user.")] = "",
+    as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Work out what the next release would change."""
+    """Work out what the next release would change, or what other rules would."""
+    if rules is not None:
+        return _try(workspace, rules, steward or getpass.getuser(), day_of(as_of), as_json)
     with open_batch(workspace, "plan") as batch:
         found = plan(batch.con, batch.ws, batch.rules, batch.decisions, Bars(), full)
     if as_json:
         return print_json(found.as_dict())
     _show_plan(found)
+
+
+def _try(workspace: Path, candidate: Path, proposer: str, day: date, as_json: bool) -> None:
+    """Try rules on everything that is landed and decided, and keep them as a proposal."""
+    with open_batch(workspace, "plan rules") as batch:
+        trial = try_rules(batch.con, batch.ws, batch.rules, candidate, day, Bars())
+        name = rule_sets.propose(batch.ws, candidate, proposer, trial.document)
+    document = {"rule_set": name, "proposer": proposer, **trial.document}
+    if as_json:
+        return print_json(document)
+    for one in document["changed_rules"]:
+        out.print(plain(f"{one['key']}: {one['before']} -> {one['after']}"))
+    kinds = sorted({kind for one in document["entities"].values() for kind in one["events"]})
+    rows = [[n, *(as_number(e["events"].get(kind, 0)) for kind in kinds)] for n, e in document["entities"].items()]
+    print_table(f"rule set {name}, against release {document['compared_with']['release']}", ("entity", *kinds), rows)
+    for entity, told in document["entities"].items():
+        for cause, count in told["causes"].items():
+            out.print(plain(f"{entity}: {cause}: {count:,} pairs"))
+        tickets, contradicted = told["tickets"], len(told["contradicted"])
+        if tickets["opened"] or tickets["closed"] or contradicted:
+            out.print(
+                f"{entity}: {tickets['opened']:,} differences new, {tickets['closed']:,} gone; "
+                f"the weights speak against {contradicted:,} decisions"
+            )
+        rows = [
+            [one["kind"], *one["golden"], one["left"], one["right"], as_cell(one["weight"]), one["cause"]]
+            for one in told["examples"][:SHOWN]
+        ]
+        if rows:
+            names = ("", "golden", "golden", "record", "record", "weight", "why")
+            print_table(f"{entity}: examples, {len(told['examples'])} in --json", names, rows)
+    for sentence in document["exceeded"]:
+        out.print(f"[red]limit[/red] {plain(sentence)}")
+    out.print(f"Somebody else may approve it: shuyuan rules approve {name} --reason …")
 
 
 @app.command()

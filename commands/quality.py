@@ -1,4 +1,4 @@
-"""How good it is: the scorecard, samples for people to check, the census, the judgement against a known truth."""
+"""How good the data are: the scorecard, samples for people to check, the census."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from commands.printing import as_number, err, out, plain, print_json, print_table, say
-from commands.shared import HERE, AsJson, EntityName, Number, Place, Unmask, entity_of, keep_reason, open_batch
-from golden_records import accuracy
+from commands.printing import as_number, err, plain, print_json, print_table, say
+from commands.shared import HERE, AsJson, EntityName, Number, Place, Unmask, entity_of, keep_reason
 from golden_records import census as censuses
 from golden_records import sample as samples
 from golden_records import scorecard as scorecards
@@ -19,24 +18,6 @@ from linkage.audit_trail import AuditTrail
 from linkage.workspace import Workspace
 
 app = typer.Typer()
-
-
-@app.command()
-def evaluate(
-    entity: EntityName,
-    truth: Annotated[Path, typer.Option(help="CSV: source, source_key, truth; optionally error, true_<field>.")],
-    workspace: Place = HERE,
-    release: Number = None,
-    as_json: AsJson = False,
-) -> None:
-    """Judge a release against a known truth."""
-    with open_batch(workspace, "evaluate") as batch:
-        one = entity_of(batch.rules, entity)
-        with Release.of(batch.ws.releases, release) as published:
-            found = accuracy.evaluate(batch.con, one, batch.ws.rules_folder, published, truth)
-    if as_json:
-        return print_json(found)
-    _show_evaluation(entity, found)
 
 
 @app.command()
@@ -117,26 +98,6 @@ def census(
     if as_json:
         return print_json(document)
     _show_census(document)
-
-
-def _show_evaluation(entity: str, found: dict[str, Any]) -> None:
-    names = ("true_pairs", "found_pairs", "right_pairs", "precision", "recall", "f1")
-    rows = [["all pairs", "", *(as_number(found["pairwise"][name]) for name in names)]]
-    rows += [
-        [kind, as_number(one["records"]), *(as_number(one[n]) for n in names)]
-        for kind, one in found["by_error"].items()
-    ]
-    print_table(
-        f"{entity}: {found['records']:,} records, {found['unplaced']:,} not placed", ("error", "records", *names), rows
-    )
-    cubed = found["bcubed"]
-    out.print(f"B-cubed: precision {as_number(cubed['precision'])}, recall {as_number(cubed['recall'])}")
-    if "values" in found:
-        values = found["values"]
-        rows = [["every value", as_number(values["golden"]), as_number(values["share"])]]
-        for part in ("by_field", "by_error"):
-            rows += [[name, as_number(one["golden"]), as_number(one["share"])] for name, one in values[part].items()]
-        print_table("golden records with true values", ("", "golden", "true"), rows)
 
 
 def _show_quality(document: dict[str, Any], by: str) -> None:

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
+import getpass
 import shutil
 import sys
+import tempfile
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from commands.printing import Bars, as_cell, as_number, err, out, plain, print_json, print_table, say
-from commands.shared import HERE, AsJson, AsOf, EntityName, Place, day_of, entity_of
+from commands.shared import HERE, AsJson, AsOf, EntityName, Place, Reason, Steward, day_of, entity_of
 from demo import journey
 from demo.samples import profiles, write_samples
 from golden_records import authority as authorities
 from golden_records import watch as watches
+from linkage import rule_sets
 from linkage.audit_trail import AuditTrail
 from linkage.cases import run_cases
+from linkage.starting import propose
 from linkage.workspace import Workspace
 from rules.checks import warnings
 from rules.errors import RulesError
 from rules.loader import SHIPPED, load_rules
 
 app = typer.Typer()
-rules_app = typer.Typer(no_args_is_help=True, help="Check the rules.")
+rules_app = typer.Typer(no_args_is_help=True, help="Check the rules, and change them by two people.")
 
 
 @app.command()
@@ -32,14 +37,45 @@ def init(
     folder: Annotated[Path, typer.Argument(help="A new or empty folder.")],
     node: Annotated[str, typer.Option(help="Two digits: who issues the ids (00 = the ministry).")] = "00",
     rules: Annotated[Path | None, typer.Option(help="A rules folder; default: the shipped rules.")] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option("--from", metavar="FILE", help="Propose rules for these files; may be repeated."),
+    ] = None,
+    entity: Annotated[str, typer.Option("--entity", "-e", help="With --from: what a row is about.")] = "item",
+    as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a workspace."""
-    ws = Workspace.create(folder, node, rules)
+    """Make a workspace, with the shipped rules, those of a folder, or rules proposed for unknown files."""
+    if files and rules:
+        raise typer.BadParameter("--from makes rules, --rules takes them; give one of the two")
+    found = None
+    with tempfile.TemporaryDirectory() as scratch:
+        if files:
+            rules = Path(scratch) / "rules"
+            found = propose(files, entity, rules, day_of(as_of), Bars())
+        ws = Workspace.create(folder, node, rules)
     known = ws.load_rules()
     AuditTrail(ws.decisions).append("init", {"node": node, "rules": known.sha256})
-    document = {"workspace": str(folder), "node": node, "entities": list(known.entities)}
+    document: dict[str, Any] = {"workspace": str(folder), "node": node, "entities": list(known.entities)}
+    if found is not None:
+        document["columns"] = [dataclasses.asdict(column) | {"taken": column.taken} for column in found.columns]
     say(as_json, document, [f"{folder} is a workspace of node {node} for {', '.join(known.entities)}."])
+    if found is not None and not as_json:
+        rows = [
+            [
+                one.heading,
+                one.field if one.taken else "",
+                one.kind,
+                f"{one.fill:.0%}",
+                as_number(one.distinct),
+                one.reason,
+            ]
+            for one in found.columns
+        ]
+        print_table("columns", ("column", "field", "kind", "filled", "different", "why"), rows)
+        out.print(
+            f"The rules are in {folder / 'rules' / entity}. Next: 'shuyuan load' these files, then 'shuyuan link'."
+        )
 
 
 @app.command()
@@ -110,6 +146,45 @@ def rules_check(
     say(as_json, document | {"notes": notes, "failed": failed}, lines)
     if failed:
         raise typer.Exit(2)
+
+
+@rules_app.command("approve")
+def rules_approve(
+    rule_set: Annotated[str, typer.Argument(help="The set that 'shuyuan plan --rules' proposed.")],
+    reason: Reason,
+    steward: Steward = "",
+    force: Annotated[bool, typer.Option("--force", help="Although a limit is exceeded.")] = False,
+    workspace: Place = HERE,
+) -> None:
+    """Make proposed rules the current ones; whoever proposed them may not."""
+    ws = Workspace.open(workspace)
+    with ws.lock("approve rules"):
+        before = rule_sets.approve(ws, rule_set, steward or getpass.getuser(), reason, force)
+    out.print(f"{rule_set} are the rules now; those of before are kept as {before}. Next: 'shuyuan link'.")
+
+
+@rules_app.command("restore")
+def rules_restore(
+    rule_set: Annotated[str, typer.Argument(help="A kept set of rules.")],
+    workspace: Place = HERE,
+) -> None:
+    """Put earlier rules back."""
+    ws = Workspace.open(workspace)
+    with ws.lock("restore rules"):
+        before = rule_sets.restore(ws, rule_set)
+    out.print(f"{rule_set} are the rules again; those of before are kept as {before}. Next: 'shuyuan link'.")
+
+
+@rules_app.command("list")
+def rules_list(workspace: Place = HERE, as_json: AsJson = False) -> None:
+    """List the changes of rules that were proposed, and who approved them."""
+    ws = Workspace.open(workspace)
+    found = [dataclasses.asdict(one) for one in rule_sets.changes(ws)]
+    current = rule_sets.content_hash(ws.rules_folder)
+    if as_json:
+        return print_json({"current": current, "changes": found})
+    names = ("rule_set", "proposer", "proposed_at", "approver", "approved_at", "replaced")
+    print_table(f"rules: {current}", names, [[as_cell(one[name]) for name in names] for one in found])
 
 
 @app.command()

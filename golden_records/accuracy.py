@@ -16,8 +16,12 @@ import duckdb
 from golden_records.preferences import golden_fields
 from golden_records.query import Release
 from golden_records.segments import table_sql
+from linkage.bootstrap import intervals
+from linkage.breakdown import broken_down, by_rule, curve
 from linkage.evaluate import TRUE, Document, Truth, compare, read_truth
-from linkage.sql import execute, number, rows
+from linkage.labels import judge
+from linkage.references import has_table
+from linkage.sql import execute, rows
 from linkage.values import load_references, trimmed
 from linkage.workspace import use_entity
 from rules.columns import quote
@@ -28,9 +32,17 @@ from rules.model import EntityRules
 
 
 def evaluate(
-    con: duckdb.DuckDBPyConnection, rules: EntityRules, rules_folder: Path, release: Release, truth_file: Path
+    con: duckdb.DuckDBPyConnection,
+    rules: EntityRules,
+    rules_folder: Path,
+    release: Release,
+    truth_file: Path,
+    precision: float | None = None,
 ) -> Document:
     """Pairwise, B-cubed and by-error figures of `release`, and the share of golden records whose values are true.
+
+    Where the work database has the records, also by source pair and region; where they are linked, by blocking rule and
+    threshold, with the least threshold of the wanted `precision`.
 
     Raises:
         NotFoundError: the release lacks the entity type.
@@ -46,16 +58,34 @@ def evaluate(
         f"from {table_sql(folder, 'crosswalk')} where until is null"
     )
     found = compare(con, truth)
+    for name, interval in intervals(con).items():
+        found[name]["intervals"] = {key: one.as_dict() for key, one in interval.items()}
+    if has_table(con, rules.name, "standard"):
+        found |= broken_down(con, rules.entity)
+    if has_table(con, rules.name, "candidate_pair"):
+        found |= {"by_rule": by_rule(con, rules.entity), "thresholds": curve(con, precision)}
     published = [name for name in golden_fields(rules.entity) if name in truth.fields]
-    if published and _has_standard(con, rules.name):
+    if published and has_table(con, rules.name, "standard"):
         load_references(con, rules.entity, rules_folder)
         found["values"] = _values(con, rules, folder, published, truth, release)
     return found
 
 
-def _has_standard(con: duckdb.DuckDBPyConnection, entity: str) -> bool:
-    wanted = "select count(*) from information_schema.tables where table_schema = $entity and table_name = 'standard'"
-    return number(con, wanted, entity=entity) > 0
+def labelled(con: duckdb.DuckDBPyConnection, entity: str, release: Release, labels: Path) -> Document:
+    """How a release agrees with labels of pairs from outside.
+
+    Raises:
+        NotFoundError: the release lacks the entity type.
+        InputError: the file cannot be used.
+    """
+    folder = release.folder / entity
+    if not folder.is_dir():
+        raise NotFoundError(f"release {release.manifest.release} has no entity type {entity!r}")
+    con.execute(
+        "create or replace temp table placed as select source, source_key, golden_id as grp "
+        f"from {table_sql(folder, 'crosswalk')} where until is null"
+    )
+    return judge(con, labels)
 
 
 def _values(

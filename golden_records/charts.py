@@ -83,6 +83,31 @@ def bars(rows: Rows, mark: str) -> str:
     return _svg(alt.layer(bar, text).properties(width=420, height=alt.Step(17)), mark)
 
 
+def curve(rows: Rows, mark: str, x: str, y: str, logarithmic: bool = False) -> str:
+    """Points joined by a line per `name`. Rows have name, x, y; `x` and `y` name the axes, logarithmic or from 0."""
+    scale = alt.Scale(type="log") if logarithmic else alt.Scale(zero=True)
+    chart = (
+        alt.Chart(alt.Data(values=list(rows)))
+        .mark_line(strokeWidth=1.5, point=alt.OverlayMarkDef(size=18))
+        .encode(
+            x=alt.X("x:Q", scale=scale, title=x, axis=alt.Axis(grid=True)),
+            y=alt.Y("y:Q", scale=scale, title=y, axis=alt.Axis(grid=True)),
+            color=alt.Color("name:N", title=None, legend=alt.Legend(orient="bottom", columns=2, labelLimit=300)),
+        )
+        .properties(width=420, height=200)
+    )
+    return _svg(chart, mark)
+
+
+def weights(rows: Rows, mark: str) -> str:
+    """What every level of every comparison weighs, in bits. Rows have name, n, way (for or against)."""
+    base = alt.Chart(alt.Data(values=list(rows)))
+    y = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=340, domain=False, ticks=False, grid=False))
+    color = alt.Color("way:N", legend=None, scale=alt.Scale(domain=["for", "against"], range=[ACCENT, AGAINST]))
+    bar = base.mark_bar(height=9, opacity=0.85).encode(y=y, x=alt.X("n:Q", title="bits"), color=color)
+    return _svg(bar.properties(width=420, height=alt.Step(15)), mark)
+
+
 def waterfall(rows: Rows, mark: str, unit: str) -> str:
     """What adds up to a weight, in order. Rows have name, low, high, right (the greater of the two), n, way.
 

@@ -55,7 +55,7 @@ class EntityState(_Part):
 
 
 class Manifest(_Part):
-    """`manifest.json`. Only `published_at` depends on the clock."""
+    """`manifest.json`. Only `published_at` depends on the clock. `rule_set` names the kept set of rules."""
 
     format: int = FORMAT
     release: int
@@ -66,6 +66,7 @@ class Manifest(_Part):
     node: str
     software: str
     rules: str
+    rule_set: str | None = None
     inputs: str
     last_decision: int
     forced: str | None = None

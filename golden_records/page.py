@@ -1,4 +1,4 @@
-"""One self-contained page of a scorecard or a census: no script, no font and no picture from anywhere else.
+"""One self-contained page of a scorecard, a census or a tuning report, with no script, font or picture from elsewhere.
 
 Everything on it stands in the document that `--json` gives; a page only lays it out.
 """
@@ -27,6 +27,39 @@ def write_census(document: Document, target: Path) -> None:
     """Write the page of a census to `target` (RefusedError: it exists)."""
     drawn = {name: charts.bars(_states(one), f"{name}-state") for name, one in document["entities"].items()}
     _write(target, "census.html", document | {"drawn": drawn})
+
+
+def write_tuning(document: Document, target: Path) -> None:
+    """Write the page of blocking, weights and accuracy of one entity type to `target` (RefusedError: it exists)."""
+    made = 0
+    growing = []
+    for i, one in enumerate(document["blocking"]["rules"], start=1):
+        made += one.get("new_pairs", one["pairs"])
+        growing.append({"name": "pairs", "x": i, "y": made})
+    sizes = [
+        {"name": one["rule"], "x": size, "y": count}
+        for one in document["blocking"]["rules"]
+        for size, count in one["block_sizes"].items()
+    ]
+    drawn = {"pairs": charts.curve(growing, "pairs", "rules, in order", "candidate pairs")}
+    if sizes:
+        drawn["sizes"] = charts.curve(sizes, "sizes", "records in a block", "blocks", logarithmic=True)
+    if "suggested" in document["blocking"]:
+        path = [
+            {"name": "suggested", "x": p["pairs"], "y": p["share"]} for p in document["blocking"]["suggested"]["path"]
+        ]
+        drawn["budget"] = charts.curve(path, "budget", "pairs", "share of known pairs")
+    levels = [
+        {
+            "name": f"{one['comparison']}: {one['level']}",
+            "n": one["weight"],
+            "way": "for" if one["weight"] > 0 else "against",
+        }
+        for one in document["weights"]
+    ]
+    if levels:
+        drawn["weights"] = charts.weights(levels, "weights")
+    _write(target, "tuning.html", document | {"drawn": drawn})
 
 
 def _states(one: Document) -> list[Document]:

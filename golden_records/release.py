@@ -49,6 +49,7 @@ from linkage.decisions import DecisionStore
 from linkage.frequencies import path_of
 from linkage.link import linked
 from linkage.progress import SILENT, Reporter
+from linkage.rule_sets import keep
 from linkage.workspace import Workspace, use_entity, write_atomically
 from rules.columns import quote
 from rules.errors import NotFoundError, RefusedError
@@ -151,6 +152,7 @@ def publish(
         node=ws.node,
         software=software_version(),
         rules=rules.sha256,
+        rule_set=keep(ws, ws.rules_folder),
         inputs=plan.inputs,
         last_decision=decisions.last_id(),
         forced=forced if plan.exceeded else None,

@@ -53,7 +53,7 @@ def backup(ws: Workspace, target: Path) -> Backup:
         files = {path.relative_to(ws.root).as_posix(): path for path in _kept(ws.root)}
         if ws.decisions.exists():
             files[SQLITE] = Path(scratch) / SQLITE
-            _copy_sqlite(ws.decisions, files[SQLITE])
+            copy_sqlite(ws.decisions, files[SQLITE])
         try:
             found = _write(making, target, ws.root, files)
             making.replace(target)
@@ -121,7 +121,7 @@ def _kept(root: Path) -> list[Path]:
     return found
 
 
-def _copy_sqlite(source: Path, target: Path) -> None:
+def copy_sqlite(source: Path, target: Path) -> None:
     with closing(sqlite3.connect(source)) as held, closing(sqlite3.connect(target)) as copy:
         held.backup(copy)
 

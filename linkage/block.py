@@ -127,19 +127,27 @@ def refuse_above_budget(con: duckdb.DuckDBPyConnection, entity: Entity, estimate
         return
     worst = max(range(len(estimates)), key=lambda i: estimates[i].pairs)
     rule = entity.blocking[worst]
-    largest = rows(
-        con,
-        f"select any_value({block_text(rule)} order by ordinal), count(*) from {block_source(rule)} "
-        f"where {hashed_sql(rule)} is not null group by {hashed_sql(rule)} order by 2 desc, 1 limit {SHOWN}",
+    blocks = "; ".join(
+        f"{' + '.join(str(key) for key in keys)} ({count} records)" for keys, count in largest_blocks(con, entity, rule)
     )
-    masked = [(masked_keys(entity, rule, str(text).split("\x1f")), count) for text, count in largest]
-    blocks = "; ".join(f"{' + '.join(str(key) for key in keys)} ({count} records)" for keys, count in masked)
     raise RefusedError(
         f"blocking would make {wanted:,} candidate pairs, more than the budget of {allowed:,} "
         f"({entity.matching.budget:g} per record). Rule {estimates[worst].rule!r} makes {estimates[worst].pairs:,}; "
         f"its largest blocks are {blocks}. Give the rule another key or a lower `cap` "
         "in entity.toml, then run 'shuyuan train' to count its hubs"
     )
+
+
+def largest_blocks(
+    con: duckdb.DuckDBPyConnection, entity: Entity, rule: BlockingRule, limit: int = SHOWN
+) -> list[tuple[tuple[str | None, ...], int]]:
+    """The largest blocks of a rule, hubs left out: their keys, masked, and how many records stand in each."""
+    found = rows(
+        con,
+        f"select any_value({block_text(rule)} order by ordinal), count(*) from {block_source(rule)} "
+        f"where {hashed_sql(rule)} is not null group by {hashed_sql(rule)} order by 2 desc, 1 limit {limit}",
+    )
+    return [(masked_keys(entity, rule, str(text).split("\x1f")), int(str(count))) for text, count in found]
 
 
 def _blocks(rule: BlockingRule, i: int) -> str:

@@ -7,7 +7,7 @@ Reads: standard. Writes: comparable (dropped again).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
@@ -32,11 +32,36 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
+class Told:
+    """What an EM pass tells of itself: how sure its m are, and what speaks against it.
+
+    pairs, share  the pairs that agree in its keys, and the share of them that it takes for matches
+    rounds        of the iteration; converged  whether it ended by itself
+    apart         the largest difference between the m of several starts that are as likely as the best one
+    together      (comparison, comparison) -> how many times more often both agree among what it takes for others than
+                  they would if they had nothing to do with each other; only what is 3 times or more
+    """
+
+    pairs: int
+    share: float
+    rounds: int
+    converged: bool
+    apart: float
+    together: dict[Key, float]
+
+
+@dataclass(frozen=True)
 class Estimates:
-    """u of every (comparison, level) that pairs showed, and m of every one that the pairs of each EM pass showed."""
+    """u of every (comparison, level) that pairs showed, and m of every one that the pairs of each EM pass showed.
+
+    `sampled` says by how many of the sampled pairs a level was seen, 0 where it was counted exactly; `told` what each
+    pass tells of itself. Splink tells neither.
+    """
 
     u: dict[Key, float]
     passes: tuple[dict[Key, float], ...]
+    sampled: dict[Key, int] = field(default_factory=dict)
+    told: tuple[Told, ...] = ()
 
 
 def estimate(con: duckdb.DuckDBPyConnection, rules: EntityRules, reporter: Reporter = SILENT) -> Estimates:

@@ -66,7 +66,7 @@ def compare(con: duckdb.DuckDBPyConnection, truth: Truth) -> Document:
     """Precision, recall and F1 by pairs and B-cubed, in all and by kind of error."""
     error = "coalesce(t.error, '')" if truth.errors else "''"
     con.execute(
-        "create or replace temp table judged as select row_number() over () as id, t.truth, p.grp, "
+        "create or replace temp table judged as select row_number() over () as id, source, source_key, t.truth, p.grp, "
         f"string_split({error}, ';') as errors from truth as t join placed as p using (source, source_key)"
     )
     judged = number(con, "select count(*) from judged")
@@ -75,6 +75,7 @@ def compare(con: duckdb.DuckDBPyConnection, truth: Truth) -> Document:
         "unplaced": truth.rows - judged,
         "pairwise": _pairwise(con, None),
         "bcubed": _bcubed(con),
+        "wholly_right": _wholly_right(con),
         "by_error": {kind: _pairwise(con, kind) for kind in error_kinds(con)},
     }
 
@@ -108,6 +109,19 @@ def _shares(right: float, made: float, true: float) -> Document:
     precision, recall = right / made if made else 1.0, right / true if true else 1.0
     both = precision + recall
     return {"precision": precision, "recall": recall, "f1": 2 * precision * recall / both if both else 0.0}
+
+
+def _wholly_right(con: duckdb.DuckDBPyConnection) -> Document:
+    """The groups that hold all records of one entity and no others."""
+    groups, right = rows(
+        con,
+        """
+        select count(*), count(*) filter (truths = 1 and n = truly) from (
+          select count(distinct truth) as truths, count(*) as n, min(truly) as truly from (
+            select truth, grp, count(*) over (partition by truth) as truly from judged) group by grp)""",
+    )[0]
+    n, ok = int(str(groups)), int(str(right))
+    return {"groups": n, "right": ok, "share": ok / n if n else 1.0}
 
 
 def _bcubed(con: duckdb.DuckDBPyConnection) -> Document:

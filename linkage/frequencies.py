@@ -13,8 +13,11 @@ A value that is not listed counts once: its frequency is 1 / (non-null values of
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -28,6 +31,7 @@ from rules.model import BlockingRule, Entity, EntityRules
 FILE = "frequencies.parquet"
 UNIT = "chr(31)"
 ITEM = "each__item"
+SEAL = 16  # hexadecimal digits of each part of a seal
 
 
 def path_of(rules: EntityRules) -> Path:
@@ -49,14 +53,32 @@ def freeze(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
     scratch.replace(path)
 
 
+def sealed(rules: EntityRules, model: dict[str, Any]) -> str:
+    """The hash of a whole model: what Splink saves, and the frozen frequencies, of which it saves nothing.
+
+    Two parts, joined by `-`: of the weights with the prior, and of the frequencies.
+    """
+    said = {name: value for name, value in model.items() if name != "linker_uid"}
+    weights = hashlib.sha256(json.dumps(said, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+    return f"{weights[:SEAL]}-{hashlib.sha256(path_of(rules).read_bytes()).hexdigest()[:SEAL]}"
+
+
 def load(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
     """Read the frozen frequencies into `frequency` and `hub`; the first run of all freezes its own data.
 
     Raises:
-        RefusedError: the rules ask for columns or caps that were not frozen.
+        RefusedError: the rules ask for columns or caps that were not frozen, or the weights were trained with other
+            frequencies.
     """
     if not path_of(rules).exists():
         freeze(con, rules)
+    elif (seal := str((rules.weights or {}).get("linker_uid", ""))) and rules.weights is not None:
+        held = sealed(rules, rules.weights)
+        if seal.partition("-")[2] != held.partition("-")[2]:
+            raise RefusedError(
+                f"{path_of(rules)} is not the one that weights.json was trained with ({seal}, found {held}): the same "
+                f"values would weigh otherwise. Put back the file of that training, or run 'shuyuan train {rules.name}'"
+            )
     read(con, path_of(rules))
     known = {str(name) for (name,) in rows(con, "select name from frequency where kind = 'total'")}
     missing = sorted({*frequency_columns(rules.entity), *(hub_key(r) for r in rules.entity.blocking if r.cap)} - known)

@@ -148,6 +148,28 @@ def prepare(
         standardize(con, one, rules.folder, as_of, rules.entities, kept=since is not None)
 
 
+def standardized(
+    con: duckdb.DuckDBPyConnection, ws: Workspace, rules: Rules, decisions: DecisionStore, name: str, as_of: date
+) -> tuple[EntityRules, bool]:
+    """Turn to an entity type whose `standard` is that of the files and rules that are there; whether it is linked.
+
+    What `link` left is used as it is where it fits; else `standard` is made as of a day, and nothing is matched.
+
+    Raises:
+        NotFoundError: there is no such entity type, or it has no records.
+    """
+    ingest.reload_landed(con, ws, rules)
+    one = chosen(con, rules, [name])[0]
+    marks = []
+    if has_table(con, "main", "linked"):
+        marks = con.execute("select inputs, as_of from main.linked where entity = ?", [one.name]).fetchall()
+    fits = [inputs == fingerprint(con, rules, one, decisions.last_id(), day) for inputs, day in marks]
+    if fits != [True]:
+        prepare(con, rules, one, as_of)
+    use_entity(con, one.name)
+    return one, fits == [True]
+
+
 def chosen(con: duckdb.DuckDBPyConnection, rules: Rules, only: Iterable[str] = ()) -> list[EntityRules]:
     """The entity types to work on: those named, else all that have records (NotFoundError where none)."""
     named = list(only)

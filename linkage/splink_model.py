@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import log2
 from typing import Any
 
 import duckdb
@@ -30,6 +31,7 @@ from rules.model import ComparisonRule, Entity, EntityRules
 SCHEMA = "splink"
 INPUT = "splink_input"  # Splink looks columns up by table name alone, over all schemas
 ELSE = "else"
+LEAST = 1e-300
 PROBABILITIES = ("m_probability", "u_probability")
 Trained = dict[tuple[str, str], dict[str, float]]
 
@@ -108,6 +110,22 @@ def weights(rules: EntityRules) -> Trained:
     if missing:
         raise RefusedError(f"{rules.name} has no weights for {', '.join(missing)}; run 'shuyuan train {rules.name}'")
     return {key: {name: found[key][name] for name in PROBABILITIES} for key in wanted}
+
+
+def weighed(rules: EntityRules) -> list[dict[str, Any]]:
+    """What every level weighs: comparison, level, m, u, log2(m / u), the most similar first; empty without weights."""
+    if rules.weights is None:
+        return []
+    return [
+        {
+            "comparison": name,
+            "level": label,
+            "m": one["m_probability"],
+            "u": one["u_probability"],
+            "weight": round(log2(max(one["m_probability"], LEAST) / max(one["u_probability"], LEAST)), 2),
+        }
+        for (name, label), one in weights(rules).items()
+    ]
 
 
 def frequency_columns(entity: Entity) -> list[str]:

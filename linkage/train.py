@@ -29,7 +29,8 @@ from statistics import median
 import duckdb
 
 from linkage import estimate, frequencies
-from linkage.estimate import Estimates, touched, unseen_u
+from linkage.diagnosis import Doubt, doubts, pairs_for
+from linkage.estimate import Estimates, Key, Told, touched, unseen_u
 from linkage.kernel import training
 from linkage.link import Engine
 from linkage.progress import SILENT, Reporter
@@ -41,6 +42,8 @@ from rules.model import Entity, EntityRules
 
 UNSEEN_M = 0.001
 DIGITS = 6
+RAREST = 1e-5
+MOST_PAIRS = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -56,18 +59,34 @@ class LevelWeight:
 
 @dataclass(frozen=True)
 class TrainReport:
-    """What training found: records counted, pairs sampled, the levels in order."""
+    """What training found.
+
+    levels   in order; passes  of every pass its keys, what it tells of itself, and its m
+    doubts   what a maintainer should look at
+    sha256   of the whole model: weights, prior and frequencies, as `weights.json` names it
+    u_pairs  how many random pairs u was estimated from
+    """
 
     records: int
     levels: tuple[LevelWeight, ...]
+    passes: tuple[tuple[tuple[str, ...], Told | None, dict[Key, float]], ...]
+    doubts: tuple[Doubt, ...]
+    sha256: str
+    u_pairs: int
 
 
 def train(
-    con: duckdb.DuckDBPyConnection, rules: EntityRules, reporter: Reporter = SILENT, engine: Engine = "kernel"
+    con: duckdb.DuckDBPyConnection,
+    rules: EntityRules,
+    reporter: Reporter = SILENT,
+    engine: Engine = "kernel",
+    error: float | None = None,
 ) -> TrainReport:
     """Freeze the frequencies of `standard`, estimate u and m and write both beside the rules.
 
     `engine` says what estimates: the kernel over arrays, or Splink over SQL. They differ by the chance of sampling.
+    With `error` as many random pairs are taken as give every sampled u of RAREST or more that standard error (as a part
+    of itself), no more than MOST_PAIRS.
 
     Raises:
         RefusedError: there are too few records, or no pass estimates some comparison.
@@ -77,10 +96,27 @@ def train(
     if records < 2:
         raise RefusedError(f"{rules.name} has {records} records; load a population before training")
     frequencies.freeze(con, rules)
-    found = (training if engine == "kernel" else estimate).estimate(con, rules, reporter)
+    estimating = (training if engine == "kernel" else estimate).estimate
+    found = estimating(con, rules, reporter)
+    if error is not None:
+        sampled = [u for key, u in found.u.items() if u >= RAREST and found.sampled.get(key)]
+        wanted = max((pairs_for(u, error) for u in sampled), default=0)
+        if wanted > entity.training.u_pairs:
+            rules = _asking(rules, float(min(wanted, MOST_PAIRS)))
+            entity = rules.entity
+            found = estimating(con, rules, reporter)
     levels = tuple(_combined(entity, found, prior(entity, records), reporter))
-    _write(rules, records, levels)
-    return TrainReport(records, levels)
+    told = [*found.told, *[None] * (len(found.passes) - len(found.told))]
+    passes = tuple(zip(entity.training.em, told, found.passes, strict=True))
+    said = doubts(entity, found, [((one.comparison, one.label), one.m, one.u, one.observed) for one in levels])
+    sha256 = _write(rules, records, levels)
+    return TrainReport(records, levels, passes, tuple(said), sha256, int(entity.training.u_pairs))
+
+
+def _asking(rules: EntityRules, pairs: float) -> EntityRules:
+    """The rules, with u estimated from so many random pairs."""
+    asked = rules.entity.training.model_copy(update={"u_pairs": pairs})
+    return rules.model_copy(update={"entity": rules.entity.model_copy(update={"training": asked})})
 
 
 def _combined(entity: Entity, found: Estimates, matches: float, reporter: Reporter) -> Iterator[LevelWeight]:
@@ -106,7 +142,8 @@ def _combined(entity: Entity, found: Estimates, matches: float, reporter: Report
             yield LevelWeight(rule.name, label, m, apart, not unseen)
 
 
-def _write(rules: EntityRules, records: int, levels: tuple[LevelWeight, ...]) -> None:
+def _write(rules: EntityRules, records: int, levels: tuple[LevelWeight, ...]) -> str:
+    """Write `weights.json`; gives the hash of weights and frequencies, which stands in it as Splink's `linker_uid`."""
     trained = {
         (level.comparison, level.label): {
             "m_probability": float(f"{level.m:.{DIGITS}g}"),
@@ -115,4 +152,6 @@ def _write(rules: EntityRules, records: int, levels: tuple[LevelWeight, ...]) ->
         for level in levels
     }
     model = build(rules.entity, prior(rules.entity, records), trained)
+    model["linker_uid"] = frequencies.sealed(rules, model)
     write_atomically(rules.folder / "weights.json", json.dumps(model, ensure_ascii=False, indent=1) + "\n")
+    return str(model["linker_uid"])

@@ -1,4 +1,4 @@
-"""Hands what waits for a steward to the queue: doubtful pairs, decisions whose evidence changed, pairs known to answer.
+"""Hands what waits for a steward to the queue: doubtful and drawn pairs, decisions whose evidence changed, known ones.
 
 Reads: standard, candidate_pair, cluster, refusal, record, grouped_record, decisions. Writes: the review queue.
 
@@ -16,6 +16,7 @@ from math import ceil
 
 import duckdb
 
+from linkage.clerical import SAMPLE, ask
 from linkage.decided import SourceRecord
 from linkage.decision_schema import item_key
 from linkage.decisions import ASIDE, PAIRED, Decision, DecisionStore
@@ -43,7 +44,7 @@ def fill_queue(con: duckdb.DuckDBPyConnection, one: EntityRules, decisions: Deci
     fresh = [d.decision_id for d in entries if d.evidence is None]
     decisions.stamp({number: said for number in fresh if (said := evidence.get(number)) is not None})
     changed = _changed(entries, evidence)
-    found = list(_pairs(con, one, _DOUBTFUL, _NEEDS_ONE))
+    found = _drawn_or_doubtful(con, one, decisions)
     waiting = list(_unsettled(found, entries))
     asked = {item_key(one.name, w.subjects) for w in waiting}
     waiting += [w for w in _again(con, one, changed, evidence) if item_key(one.name, w.subjects, w.field) not in asked]
@@ -53,6 +54,14 @@ def fill_queue(con: duckdb.DuckDBPyConnection, one: EntityRules, decisions: Deci
     calendar = read_calendar(reference_path(one.folder.parent, TABLE))
     dates = (as_of, calendar.after(as_of, WORKING_DAYS))
     return decisions.fill_queue(one.name, waiting, dates, _why_gone(con))
+
+
+def _drawn_or_doubtful(con: duckdb.DuckDBPyConnection, one: EntityRules, decisions: DecisionStore) -> list[Waiting]:
+    """The pairs that are doubtful or were drawn for a sample, each once; the doubtful ones for what makes them so."""
+    ask(con, one.name, decisions)
+    found = list(_pairs(con, one, _DOUBTFUL, _NEEDS_ONE))
+    doubtful = {w.subjects for w in found}
+    return found + [w for w in _pairs(con, one, _SAMPLED, _NEEDS_ONE) if w.subjects not in doubtful]
 
 
 def _changed(entries: Sequence[Decision], evidence: Mapping[int, str | None]) -> list[Decision]:
@@ -141,13 +150,13 @@ def _pairs(
         levels = {
             name: (known[gamma], round(part, 2))
             for name, known, gamma, part in zip(names, labels, gammas, weights, strict=True)
-            if gamma >= 0
+            if gamma is not None and gamma >= 0
         }
         yield Waiting(
             *((keys[0], keys[1]), (keys[2], keys[3]), weight, verdict, reason, evidence, said, levels),
             worth=Worth(_closeness(one, weight), worth["moved"], tuple(worth["disputed"]), tuple(worth["events"])),
             region=_common([region for region in regions if region]),
-            found_by=rules[int(found_by)],
+            found_by="" if found_by is None else rules[int(found_by)],
         )
 
 
@@ -256,7 +265,11 @@ _DOUBTFUL = f"""
   from refusal as f join candidate_pair as p using (record_l, record_r)
   where f.reason not in ('{DUPLICATE_FREE}', '{DIFFERENT}')"""
 
-_DRAWN = "order by md5(least(ka, kb) || greatest(ka, kb)) limit"
+# Those of the last sample that nobody decided, whether a rule makes them or not.
+_SAMPLED = f"""
+  select p.* replace (a.record_l as record_l, a.record_r as record_r, coalesce(p.match_weight, a.match_weight, 0) as
+         match_weight, '{SAMPLE}' as verdict), 'drawn to measure how good the linkage is' as why
+  from asked_pair as a left join candidate_pair as p on p.record_l = a.record_l and p.record_r = a.record_r"""
 
 _KNOWN_SAME = """
   select p.*, '' as why

@@ -204,7 +204,7 @@ def stream(made: Sequence[Blocks], group: Ints, chunk: int) -> Iterator[tuple[in
                 apart = (group[left] != group[right]) | (group[left] < 0)
                 left, right = where_true(apart, left), where_true(apart, right)
             for earlier in made[:i]:
-                new = ~_together(earlier.of, left, right)
+                new = ~together(earlier.of, left, right)
                 left, right = where_true(new, left), where_true(new, right)
             yield i, high - low, left, right
 
@@ -219,7 +219,7 @@ def _least(one: Blocks, left: Positions, right: Positions, end: Positions) -> Bo
     return found
 
 
-def _together(of: Narrow | Lists, left: Positions, right: Positions) -> Bools:
+def together(of: Narrow | Lists, left: Positions, right: Positions) -> Bools:
     """Whether two records stand in one block of a rule."""
     if isinstance(of, Lists):
         found = np.zeros(left.size, dtype=np.bool_)

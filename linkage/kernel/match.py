@@ -212,8 +212,7 @@ class Kernel:
         self.columns = read(con, entity, self.compiled.needed)
         self.frequency = {column: frequency_of(con, self.columns, column) for column in self.compiled.adjusted}
         self.model = Model.of(entity, self.compiled, settled, self.frequency)
-        group = self.columns.codes[self.compiled.group]
-        self.group: Ints = np.where(group == NULL, -1, group).astype(np.int64)
+        self.group: Ints = groups(self.columns, self.compiled.group)
         self.blocks: list[Blocks] = [blocks(con, self.columns, rule) for rule in self.compiled.rules]
         self.estimates = [
             RulePairs(hub_name(rule), one.pairs - alike(one, self.group))
@@ -289,6 +288,12 @@ class _Kept:
     def whole(self) -> tuple[Ints, Positions, Positions, dict[str, Truths]]:
         gammas = {name: np.concatenate([one[name] for one in self._gammas]) for name in self._gammas[0]}
         return np.concatenate(self._rules), np.concatenate(self._left), np.concatenate(self._right), gammas
+
+
+def groups(columns: Columns, name: str) -> Ints:
+    """A number for every record's group that its source declares free of duplicates, -1 for none."""
+    codes = columns.codes[name]
+    return np.where(codes == NULL, -1, codes).astype(np.int64)
 
 
 def keyed(compiler: Compiler, rule: BlockingRule) -> Rule:

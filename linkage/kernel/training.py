@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from math import log2, sqrt
 
 import duckdb
@@ -27,7 +28,7 @@ import numpy as np
 import sqlglot
 from sqlglot import exp
 
-from linkage.estimate import EM_PAIRS, SHARE_IN_BLOCK, Estimates, Key, free, m_step, u_step, unseen_u
+from linkage.estimate import EM_PAIRS, SHARE_IN_BLOCK, Estimates, Key, Told, free, m_step, u_step, unseen_u
 from linkage.kernel import conditions as c
 from linkage.kernel.blocks import Blocks, Rule, among, blocks, numbered, stream
 from linkage.kernel.columns import Columns, Floats
@@ -43,6 +44,9 @@ START_TOP = 0.95  # Splink's first m of the most similar level; the others share
 UNSEEN = 1e-6  # what Splink takes for the m of a level that no pair shows
 CONVERGED = 1e-4
 ITERATIONS = 25
+STARTS = ((0.8, 0.05), (0.6, 0.5), (0.99, 0.7))  # other first m of the most similar level, and shares of matches
+NEAR = 1e-4  # bits for each pair: starts that differ by less in likelihood are as likely as each other
+SEEN = 20  # pairs that must agree in two comparisons before anything is said of them
 EARLIER = 3  # a level behind more equalities than these is sampled: with each the unions to be counted double
 UNGROUPED = np.full(1, -1, dtype=np.int64)
 
@@ -54,11 +58,13 @@ def estimate(con: duckdb.DuckDBPyConnection, rules: EntityRules, reporter: Repor
         training = Training(con, entity)
     with reporter.step(u_step(rules), training.sampled) as advance:
         u = training.u(advance)
-    passes = []
+    passes, told = [], []
     for i, keys in enumerate(entity.training.em):
         with reporter.step(m_step(rules, keys)):
-            passes.append(training.m(i, u))
-    return Estimates(u, tuple(passes))
+            m, said = training.told(i, u)
+        passes.append(m)
+        told.append(said)
+    return Estimates(u, tuple(passes), training.seen, tuple(told))
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,7 @@ class Training:
         self.labels = {rule.name: level_labels(entity, rule) for rule in entity.comparisons}
         self.passes = [keyed(compiler, BlockingRule(keys=keys)) for keys in entity.training.em]
         self.columns: Columns = read(con, entity, compiler.needed)
+        self.seen: dict[Key, int] = {}
 
     @property
     def sampled(self) -> int:
@@ -95,6 +102,11 @@ class Training:
             for one in open_:
                 counts[one.name] += np.bincount(one.whole(pairs) + 1, minlength=len(one.levels) + 2)[1:]
             advance(len(pairs))
+        self.seen = {
+            (name, label): 0 if level in exact[name].of else int(counts[name][level])
+            for name, labels in self.labels.items()
+            for level, label in enumerate(labels)
+        }
         return {
             (name, label): share
             for name, labels in self.labels.items()
@@ -104,21 +116,28 @@ class Training:
 
     def m(self, i: int, u: dict[Key, float]) -> dict[Key, float]:
         """m of every level that a pair of pass `i` showed, of the comparisons that its keys leave free."""
+        return self.told(i, u)[0]
+
+    def told(self, i: int, u: dict[Key, float]) -> tuple[dict[Key, float], Told]:
+        """m of pass `i`, and what the pass tells of itself."""
         names = [rule.name for rule in free(self.entity, self.entity.training.em[i])]
         made = self.blocks(i)
         if not names or not made.pairs:
-            return {}
+            return {}, Told(0, 0.0, 0, True, 0.0, {})
         patterns, counts = self._patterns([self.levels[name] for name in names], made)
         known = [
             np.array([u.get((name, label), unseen_u(self.entity)) for label in self.labels[name]]) for name in names
         ]
-        found = maximised(patterns, counts, known)
-        return {
+        best, apart = started(patterns, counts, known)
+        m = {
             (name, label): float(share)
-            for name, shares in zip(names, found, strict=True)
+            for name, shares in zip(names, best.m, strict=True)
             for label, share in zip(self.labels[name], shares, strict=True)
             if not np.isnan(share)
         }
+        others = counts * (1 - best.matching)
+        both = _together(names, patterns, others)
+        return m, Told(int(counts.sum()), best.share, best.rounds, best.rounds < ITERATIONS, apart, both)
 
     def blocks(self, i: int) -> Blocks:
         """The blocks of pass `i`; of too many pairs those among so many random records that about EM_PAIRS are left."""
@@ -186,16 +205,55 @@ class Training:
         return _counted(gammas, np.concatenate([counts for _, counts in parts]))
 
 
+@dataclass(frozen=True)
+class Maximised:
+    """What expectation maximisation found: m, the share of matches, by pattern their probability, its likelihood."""
+
+    m: list[Floats]
+    share: float
+    matching: Floats
+    likelihood: float
+    rounds: int
+
+
 def maximised(patterns: Sequence[Truths], counts: Floats, u: Sequence[Floats]) -> list[Floats]:
+    """m by expectation maximisation from Splink's start (`maximise`)."""
+    return maximise(patterns, counts, u).m
+
+
+def started(patterns: Sequence[Truths], counts: Floats, u: Sequence[Floats]) -> tuple[Maximised, float]:
+    """What Splink's start leads to, and how far the m of other starts that are as likely lie from it.
+
+    A start that is likelier by far is another explanation of the pairs: then the difference is told as well.
+    """
+    best = maximise(patterns, counts, u)
+    apart = 0.0
+    for top, share in STARTS:
+        other = maximise(patterns, counts, u, top, share)
+        if other.likelihood >= best.likelihood - NEAR * counts.sum():
+            gaps = [np.abs(a - b) for a, b in zip(best.m, other.m, strict=True)]
+            apart = max(apart, max(float(np.nanmax(gap, initial=0.0)) for gap in gaps))
+    return best, apart
+
+
+def maximise(
+    patterns: Sequence[Truths],
+    counts: Floats,
+    u: Sequence[Floats],
+    top: float = START_TOP,
+    share: float = SHARE_IN_BLOCK,
+) -> Maximised:
     """m by expectation maximisation over patterns (Dempster, Laird & Rubin 1977), with u fixed.
 
-    `patterns` holds the level of every comparison by pattern (-1 null), `counts` the pairs by pattern, `u` and the
-    result one array per comparison, indexed by level; a level that no pattern has is NaN.
+    `patterns` holds the level of every comparison by pattern (-1 null), `counts` the pairs by pattern, `u` and m
+    one array per comparison, indexed by level; a level that no pattern has is NaN. `top` and `share` are the first m of
+    the most similar level and the first share of matches.
     """
-    share = SHARE_IN_BLOCK
     seen = [_by_level(gamma, counts, one.size) > 0 for gamma, one in zip(patterns, u, strict=True)]
-    m = [_start(one.size) for one in u]
+    m = [_start(one.size, top) for one in u]
+    rounds = 0
     for _ in range(ITERATIONS):
+        rounds += 1
         weight = np.full(counts.size, log2(share / (1 - share)))
         for gamma, one, other in zip(patterns, m, u, strict=True):
             level = np.log2(np.maximum(one, LEAST) / np.maximum(other, LEAST))
@@ -209,12 +267,37 @@ def maximised(patterns: Sequence[Truths], counts: Floats, u: Sequence[Floats]) -
         after = [np.array([share]), *m]
         if max(float(np.abs(a - b).max()) for a, b in zip(before, after, strict=True)) < CONVERGED:
             break
-    return [np.where(known, one, np.nan) for known, one in zip(seen, m, strict=True)]
+    apart = np.zeros(counts.size)
+    for gamma, other in zip(patterns, u, strict=True):
+        apart += np.concatenate([[0.0], np.log2(np.maximum(other, LEAST))])[gamma + 1]
+    # log2 of P(pattern) = log2 P(pattern | no match) + log2 (1 - share) + log2 (1 + odds)
+    likelihood = apart + log2(1 - share) + np.logaddexp2(0.0, weight)
+    return Maximised(
+        [np.where(known, one, np.nan) for known, one in zip(seen, m, strict=True)],
+        share,
+        expected / np.maximum(counts, LEAST),
+        float((counts * likelihood).sum()),
+        rounds,
+    )
 
 
-def _start(levels: int) -> Floats:
-    """Splink's first m."""
-    return np.array([(1 - START_TOP) / (levels - 1)] * (levels - 1) + [START_TOP])
+def _start(levels: int, top: float) -> Floats:
+    """The first m: `top` for the most similar level, equal shares for the others."""
+    return np.array([(1 - top) / (levels - 1)] * (levels - 1) + [top])
+
+
+def _together(names: Sequence[str], patterns: Sequence[Truths], weights: Floats) -> dict[Key, float]:
+    """How much more often two comparisons both agree in full than they would independently; 3 times or more."""
+    found: dict[Key, float] = {}
+    tops = [gamma == gamma.max(initial=0) for gamma in patterns]
+    for i, j in combinations(range(len(names)), 2):
+        known = (patterns[i] >= 0) & (patterns[j] >= 0)
+        every = float(weights[known].sum())
+        both = float(weights[known & tops[i] & tops[j]].sum())
+        alone = float(weights[known & tops[i]].sum()) * float(weights[known & tops[j]].sum())
+        if every > 0 and alone > 0 and both >= SEEN and both * every / alone >= 3:
+            found[names[i], names[j]] = both * every / alone
+    return found
 
 
 def _by_level(gamma: Truths, weights: Floats, levels: int) -> Floats:

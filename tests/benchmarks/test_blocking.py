@@ -6,18 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.blocking import UNION, growth, ladder, measure
+from benchmarks.blocking import LEAST, UNION, ladder, measure
+from linkage.growth import exponent
 
 
 @pytest.mark.parametrize(("power", "factor"), [(1.0, 3), (2.0, 0.5), (1.2, 7)])
 def test_the_growth_of_a_power_is_its_exponent(power: float, factor: float) -> None:
     sizes = [1_000, 2_000, 5_000, 20_000]
-    found = growth(sizes, [factor * size**power for size in sizes])  # type: ignore[misc]
+    found = exponent(sizes, [factor * size**power for size in sizes], LEAST)
     assert found == pytest.approx(power)
 
 
 def test_too_few_pairs_have_no_growth() -> None:
-    assert growth([1_000, 2_000], [3, 90]) is None
+    assert exponent([1_000, 2_000], [3, 90], LEAST) is None
 
 
 def test_a_rule_that_grows_as_the_square_is_refused_and_no_shipped_one_does(tmp_path: Path) -> None:

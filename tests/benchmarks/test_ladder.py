@@ -12,6 +12,7 @@ import pytest
 from benchmarks import growth
 from benchmarks.ladder import missing
 from benchmarks.steps import ROOT, Document, history
+from linkage.growth import exponent
 
 
 def climbed(results: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -66,8 +67,8 @@ def test_room_is_judged_by_the_largest_measured_rung(size: int, memory: int, dis
 def test_the_exponent_is_that_of_the_power_law() -> None:
     records = [10**5, 10**6, 5 * 10**6]
     for power in (0.9, 1.0, 1.3):
-        assert growth.exponent(records, [3e-6 * n**power for n in records]) == pytest.approx(power)
-    assert growth.exponent([10], [3.0]) is None
+        assert exponent(records, [3e-6 * n**power for n in records]) == pytest.approx(power)
+    assert exponent([10], [3.0]) is None
 
 
 @pytest.mark.parametrize(

@@ -117,13 +117,17 @@ def population(vessels: int, seed: int) -> list[dict[str, Any]]:
     return records
 
 
-def province(folder: Path, size: int, day: date) -> Workspace:
-    """A workspace in which a made-up province of about `size` person records is loaded and linked as of a day."""
+def province(folder: Path, size: int, day: date, *only: str) -> Workspace:
+    """A workspace in which a made-up province of about `size` person records is loaded and linked as of a day.
+
+    `only` names the entity types that are; by default all.
+    """
     ws = Workspace.create(folder)
     rules = ws.load_rules()
     con = ws.connect()
     for entity, source, path in generate(ws.root / "demo", size, 5).files:
-        load_file(con, ws, rules.entities[entity], source, path)
-    link(con, ws, rules, DecisionStore(ws.decisions), day)
+        if not only or entity in only:
+            load_file(con, ws, rules.entities[entity], source, path)
+    link(con, ws, rules, DecisionStore(ws.decisions), day, only=only)
     con.close()
     return ws
