@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from linkage.decisions import Taken
 from rules.errors import NotFoundError
 
 FORMAT = 1
@@ -55,7 +56,11 @@ class EntityState(_Part):
 
 
 class Manifest(_Part):
-    """`manifest.json`. Only `published_at` depends on the clock."""
+    """`manifest.json`. Only `published_at` depends on the clock.
+
+    rules     the hash of the files of the rules; rule_set that of all that decides (see rule_set.py)
+    decided   how far the decisions had come; both are None in a release of an earlier version
+    """
 
     format: int = FORMAT
     release: int
@@ -66,8 +71,10 @@ class Manifest(_Part):
     node: str
     software: str
     rules: str
+    rule_set: str | None = None
     inputs: str
     last_decision: int
+    decided: Taken | None = None
     forced: str | None = None
     first_seq: int
     next_seq: int

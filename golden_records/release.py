@@ -3,7 +3,7 @@
     releases/<n>/manifest.json                 what it was made of, the hash of every file
     releases/<n>/<entity>/<table>.parquet      bulk reading, sorted; segments.py says how what changed stands beside it
     releases/<n>/lookup.sqlite                 look-ups by key and identifier
-    releases/<n>/<entity>/match/, rules/       who a new record may be: see match_index.py
+    releases/<n>/<entity>/match/, rules/, reference/   who a new record may be, by which rules: see match_index.py
     releases/current -> <n>
 
 A run that dies leaves `.making-<n>`, or <n> and `.current` -> <n>: nobody reads it and the next publication clears
@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime
 from importlib.resources import files
@@ -41,19 +41,17 @@ from golden_records.manifest import (
     software_version,
 )
 from golden_records.plan import Plan, inputs_hash, next_release, open_previous
+from golden_records.rule_set import parts_of, tables_of, version_of
 from golden_records.segments import KEYS, REPLACED, has_table, link_file, segments, table_sql
 from golden_records.tickets import TicketStore
 from linkage import sql as linkage_sql
 from linkage.audit_trail import AuditTrail
 from linkage.decisions import DecisionStore
-from linkage.frequencies import path_of
 from linkage.link import linked
 from linkage.progress import SILENT, Reporter
 from linkage.workspace import Workspace, use_entity, write_atomically
 from rules.columns import quote
 from rules.errors import NotFoundError, RefusedError
-from rules.kinds import KINDS
-from rules.loader import reference_path
 from rules.model import EntityRules, Rules
 
 Fill = Callable[[Path, sqlite3.Connection], Manifest]
@@ -102,6 +100,7 @@ def publish(
         RefusedError: the plan is out of date or too surprising, an audit found rows, or the disk is full.
             In every case the current release is as it was.
     """
+    taken = decisions.taken()  # read first: what is decided from here on makes the plan out of date, or is not in it
     if plan.previous != current_release(ws.releases) or plan.inputs != inputs_hash(
         con, ws, rules, decisions, plan.as_of
     ):
@@ -139,10 +138,11 @@ def publish(
                     renew(lookup, con, name)
             earlier = previous / name if previous is not None else None
             linked_files.update(match_index.carry(ws.packed / name, folder / name, earlier))
-        linked_files.update(match_index.keep_rules(rules.folder, folder, previous))
+        linked_files.update(match_index.keep_rules(rules, folder, previous))
         known = read_manifest(previous).files if previous is not None else ()
         return manifest.model_copy(update={"files": tuple(one for one in known if one.path in linked_files)})
 
+    tables = tables_of(rules)
     manifest = Manifest(
         release=plan.release,
         previous=plan.previous,
@@ -151,12 +151,14 @@ def publish(
         node=ws.node,
         software=software_version(),
         rules=rules.sha256,
+        rule_set=version_of(rules, tables),
         inputs=plan.inputs,
-        last_decision=decisions.last_id(),
+        last_decision=taken.last + taken.withdrawn + taken.confirmed,
+        decided=taken,
         forced=forced if plan.exceeded else None,
         first_seq=plan.first_seq,
         next_seq=plan.next_seq,
-        entities={name: _state(one, plan, ws) for name, one in entities},
+        entities={name: _state(one, plan, tables) for name, one in entities},
         landed=tuple(file for name, _ in entities for file in _landed(con, name)),
     )
     write_release(ws, plan.release, [name for name, _ in entities], fill, before)
@@ -319,7 +321,7 @@ def rollback(ws: Workspace, release: int, as_of: date) -> int:
                     }
                 )
         copy_identifiers(lookup, ws.releases / str(release) / "lookup.sqlite")
-        match_index.keep_rules(ws.releases / str(release) / match_index.RULES, folder, None)
+        match_index.keep_rules_of(ws.releases / str(release), folder)
         return earlier.model_copy(
             update={
                 "release": number,
@@ -402,18 +404,15 @@ def _copy(con: duckdb.DuckDBPyConnection, select: str, path: Path) -> None:
     con.execute(f"copy ({select}) to '{target}' (format parquet, compression zstd, row_group_size 30720)")
 
 
-def _state(rules: EntityRules, plan: Plan, ws: Workspace) -> EntityState:
+def _state(rules: EntityRules, plan: Plan, tables: Mapping[str, Path]) -> EntityState:
     one = plan.entities[rules.name]
-    names = sorted({n for rule in rules.entity.fields.values() for n in KINDS[rule.kind].references})
     return EntityState(
         prefix=rules.entity.prefix,
         serial=one.serial,
         golden=one.golden,
         records=one.records,
         events=one.events,
-        weights=file_sha256(rules.folder / "weights.json"),
-        frequencies=file_sha256(path_of(rules)),
-        references={n: file_sha256(reference_path(ws.rules_folder, n)) or "" for n in names},
+        **vars(parts_of(rules, tables)),
     )
 
 
