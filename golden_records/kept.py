@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from golden_records.manifest import EntityState, Landed, Manifest, file_sha256, read_manifest
+from golden_records.manifest import MANIFEST, EntityState, Landed, Manifest, file_sha256, read_manifest
 from golden_records.match_index import MATCH, REFERENCE, RULES
 from golden_records.rule_set import parts_of, tables_of, version_of
 from linkage.workspace import Workspace
@@ -54,7 +54,7 @@ def kept_of(ws: Workspace, release: int) -> Kept:
     before = tuple(ws.releases / str(n) for n in dict.fromkeys((manifest.previous, manifest.rollback_of)) if n)
     faults = [*_rules_faults(manifest, rules, tables, _linked_then(ws, manifest))]
     for earlier in before:
-        if not (earlier / "manifest.json").is_file():
+        if not (earlier / MANIFEST).is_file():
             faults.append(f"release {earlier.name}, which it continues, is gone")
         else:
             faults += [f"release {earlier.name}, which it continues: {path} is altered" for path in altered(earlier)]
@@ -90,7 +90,7 @@ def _table(folder: Path, path: Path) -> Path:
 
 def _linked_then(ws: Workspace, manifest: Manifest) -> dict[str, EntityState]:
     """The entity types that the rules of the release were used for; what was brought back may have had fewer."""
-    back = ws.releases / str(manifest.rollback_of) / "manifest.json"
+    back = ws.releases / str(manifest.rollback_of) / MANIFEST
     known = read_manifest(back.parent).entities if back.is_file() else manifest.entities
     return {name: state for name, state in manifest.entities.items() if name in known}
 

@@ -14,6 +14,7 @@ from linkage.decisions import Taken
 from rules.errors import NotFoundError
 
 FORMAT = 1
+MANIFEST = "manifest.json"
 PENDING = ".current"
 
 
@@ -89,7 +90,7 @@ class Manifest(_Part):
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of the release in `folder` (NotFoundError where there is none)."""
-    path = folder / "manifest.json"
+    path = folder / MANIFEST
     if not path.is_file():
         raise NotFoundError(f"{folder} is no release (no manifest.json); 'shuyuan status' lists the releases")
     return Manifest.model_validate_json(path.read_text("utf-8"))

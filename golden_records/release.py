@@ -28,6 +28,7 @@ from golden_records.changes import tell_changes
 from golden_records.ids import create_macros
 from golden_records.lookup import add_identifiers, add_keys, copy_identifiers, create_lookup, renew
 from golden_records.manifest import (
+    MANIFEST,
     PENDING,
     EntityState,
     Landed,
@@ -195,7 +196,7 @@ def write_release(ws: Workspace, release: int, entities: Sequence[str], fill: Fi
         known = {one.path: one for one in manifest.files}
         found = [path for path in sorted(making.rglob("*")) if path.is_file()]
         written = tuple(known.get(path.relative_to(making).as_posix()) or _written(making, path) for path in found)
-        write_atomically(making / "manifest.json", manifest.model_copy(update={"files": written}).text())
+        write_atomically(making / MANIFEST, manifest.model_copy(update={"files": written}).text())
         for path in [*making.rglob("*"), making]:
             _sync(path)
         switch(ws, making, manifest)
@@ -218,7 +219,7 @@ def switch(ws: Workspace, making: Path, manifest: Manifest) -> None:
     scratch = ws.releases / PENDING
     scratch.symlink_to(str(manifest.release))
     making.rename(ws.releases / str(manifest.release))
-    AuditTrail(ws.decisions).append(*_told(manifest))
+    AuditTrail(ws.decisions).append(*_told(manifest, file_sha256(ws.releases / str(manifest.release) / MANIFEST)))
     scratch.replace(ws.releases / "current")
     _sync(ws.releases)
 
@@ -233,11 +234,11 @@ def clear_unpublished(ws: Workspace) -> None:
         (ws.releases / PENDING).unlink()
 
 
-def _told(manifest: Manifest) -> tuple[str, dict[str, object]]:
-    """What the audit trail keeps of a release: the action and its detail."""
+def _told(manifest: Manifest, sha256: str | None) -> tuple[str, dict[str, object]]:
+    """What the audit trail keeps of a release: the action and its detail, with the hash that seals the manifest."""
     if manifest.rollback_of is not None:
-        return "rollback", {"release": manifest.release, "to": manifest.rollback_of}
-    return "publish", {"release": manifest.release, "forced": manifest.forced}
+        return "rollback", {"release": manifest.release, "to": manifest.rollback_of, "manifest": sha256}
+    return "publish", {"release": manifest.release, "forced": manifest.forced, "manifest": sha256}
 
 
 def audit(con: duckdb.DuckDBPyConnection, rules: Rules, decisions: DecisionStore, whole: bool = True) -> None:

@@ -18,10 +18,11 @@ from typing import Any
 
 from golden_records.compare import Compared, compare
 from golden_records.kept import Kept, altered, kept_of
-from golden_records.manifest import file_sha256, software_version
+from golden_records.manifest import MANIFEST, file_sha256, software_version
 from golden_records.match_index import REFERENCE
 from golden_records.plan import plan
 from golden_records.release import TABLES, publish, rollback
+from linkage.audit_trail import AuditTrail
 from linkage.decisions import DecisionStore
 from linkage.decisions_then import copy_as_of
 from linkage.link import link
@@ -32,6 +33,17 @@ from rules.loader import reference_path
 
 
 @dataclass(frozen=True)
+class Seal:
+    """What the audit trail says of a release: its entries and head, the first broken one, and whether the manifest is
+    the one that it was sealed with (None: it has no entry of the release that says)."""
+
+    entries: int
+    head: str
+    broken_at: int | None
+    manifest: bool | None
+
+
+@dataclass(frozen=True)
 class Replay:
     """What a replay found. `altered` are files of the release that are not what its manifest says."""
 
@@ -39,18 +51,24 @@ class Replay:
     rule_set: str
     made_by: str
     replayed_by: str
+    seal: Seal
     altered: tuple[str, ...]
     tables: tuple[Compared, ...]
 
     @property
     def equal(self) -> bool:
-        """Whether the release is what the replay made, and its files are those that were written."""
-        return not self.altered and all(table.equal for table in self.tables)
+        """Whether the replay has the same rows."""
+        return all(table.equal for table in self.tables)
+
+    @property
+    def sound(self) -> bool:
+        """Whether, beside, the files of the release and the audit trail are those that were written."""
+        return self.equal and not self.altered and self.seal.broken_at is None and self.seal.manifest is not False
 
     def as_dict(self) -> dict[str, Any]:
         """The replay for machines."""
         tables = [{**asdict(table), "equal": table.equal} for table in self.tables]
-        return {**asdict(self), "equal": self.equal, "tables": tables}
+        return {**asdict(self), "equal": self.equal, "sound": self.sound, "tables": tables}
 
 
 def replay(ws: Workspace, release: int, folder: Path, reporter: Reporter = SILENT) -> Replay:
@@ -73,7 +91,25 @@ def replay(ws: Workspace, release: int, folder: Path, reporter: Reporter = SILEN
     with reporter.step("compare"):
         tables = compare(kept.folder, scratch.releases / str(release), kept.rules, tuple(TABLES))
     said = kept.manifest
-    return Replay(release, said.rule_set or "", said.software, software_version(), tuple(wrong), tuple(tables))
+    return Replay(
+        release,
+        said.rule_set or "",
+        said.software,
+        software_version(),
+        seal_of(ws, release),
+        tuple(wrong),
+        tuple(tables),
+    )
+
+
+def seal_of(ws: Workspace, release: int) -> Seal:
+    """What the audit trail of a workspace says of a release."""
+    trail = AuditTrail(ws.decisions)
+    entries = trail.entries()
+    sealed = [one.detail for one in entries if one.action in ("publish", "rollback")]
+    told = [one.get("manifest") for one in sealed if one.get("release") == release]
+    same = told[-1] == file_sha256(ws.releases / str(release) / MANIFEST) if told and told[-1] else None
+    return Seal(len(entries), trail.head(), trail.verify(), same)
 
 
 def _make(scratch: Workspace, kept: Kept, reporter: Reporter) -> None:

@@ -380,6 +380,8 @@ REPORTS = [
     "census",
     "status",
     "backup {folder}/kept.tar",
+    "replay 1",
+    "evidence 1 {folder}/evidence.tar --purpose 审计",
     "token --role steward --region 8801",
     "token --list",
     "audit anchor {folder}/anchor.jsonl",
