@@ -16,6 +16,7 @@ from demo import journey
 from demo.samples import profiles, write_samples
 from golden_records import authority as authorities
 from golden_records import watch as watches
+from golden_records.rule_set import tables_of, version_of
 from linkage.audit_trail import AuditTrail
 from linkage.cases import run_cases
 from linkage.workspace import Workspace
@@ -105,8 +106,10 @@ def rules_check(
                 results = run_cases(one, folder, day_of(as_of))
             count += len(results)
             failed += [f"{one.name}/cases.toml: {result}" for result in results if not result.passed]
-    document = {"rules": str(folder), "sha256": known.sha256, "entities": list(known.entities), "cases": count}
+    version = version_of(known, tables_of(known))
+    document = {"rules": str(folder), "sha256": known.sha256, "rule_set": version, "entities": list(known.entities), "cases": count}
     lines = [f"{folder}: {', '.join(known.entities)}; {count} cases, {len(failed)} not as expected", *failed]
+    lines.append(f"rule set {version}")
     say(as_json, document | {"notes": notes, "failed": failed}, lines)
     if failed:
         raise typer.Exit(2)
