@@ -18,7 +18,20 @@ import duckdb
 import typer
 from typer.core import TyperGroup
 
-from commands import ask, batch, explaining, keeping, quality, queue, serving, setup, stewards, tickets, tuning
+from commands import (
+    ask,
+    batch,
+    explaining,
+    keeping,
+    quality,
+    queue,
+    replaying,
+    serving,
+    setup,
+    stewards,
+    tickets,
+    tuning,
+)
 from commands.printing import err, plain
 from rules.errors import RefusedError, ShuyuanError
 
@@ -55,7 +68,7 @@ def _disk_full(error: Exception) -> bool:
 
 
 app = typer.Typer(cls=Verbs, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
-for part in (setup, batch, queue, explaining, ask, quality, tuning, serving, keeping):
+for part in (setup, batch, queue, explaining, ask, quality, tuning, serving, keeping, replaying):
     app.add_typer(part.app)
 app.add_typer(setup.rules_app, name="rules")
 app.add_typer(queue.queue_app, name="queue")

@@ -11,7 +11,6 @@ import typer
 from commands.printing import Bars, as_cell, as_number, out, print_json, print_table, say
 from commands.shared import HERE, AsJson, Place
 from golden_records.manifest import software_version
-from golden_records.replay import evidence, replay
 from golden_records.status import status as read_status
 from linkage import backup as backups
 from linkage.audit_trail import AuditTrail
@@ -35,39 +34,6 @@ def status(workspace: Place = HERE, as_json: AsJson = False) -> None:
     print_table("releases", names, [[as_cell(row[n]) for n in names] for row in found["releases"]])
     out.print(f"current release: {found['current'] or 'none'}; waiting: {as_cell(found['waiting'])}")
     out.print(f"decisions: {as_cell(found['decisions']) or 'none'}; running: {found['running'] or 'nothing'}")
-
-
-@app.command("replay")
-def replay_command(
-    release: Annotated[int, typer.Argument(help="A release.")], workspace: Place = HERE, as_json: AsJson = False
-) -> None:
-    """Make a release again from its rules, files and decisions, and compare it row for row."""
-    ws = Workspace.open(workspace)
-    found = [dataclasses.asdict(one) for one in replay(ws, release, Bars())]
-    same = not any(one["missing"] or one["added"] for one in found)
-    if as_json:
-        print_json({"release": release, "same": same, "tables": found})
-    else:
-        names = ("entity", "table", "rows", "missing", "added")
-        print_table(f"release {release}", names, [[as_cell(one[name]) for name in names] for one in found])
-        out.print("The replay is the release, row for row." if same else "The replay differs.")
-    if not same:
-        raise typer.Exit(RefusedError.exit_code)
-
-
-@app.command("evidence")
-def evidence_command(
-    release: Annotated[int, typer.Argument(help="A release.")],
-    to: Annotated[Path, typer.Option(help="A new archive (tar).")],
-    workspace: Place = HERE,
-    as_json: AsJson = False,
-) -> None:
-    """Pack what an auditor needs to replay a release offline: rules, files, decisions, audit trail, the release."""
-    ws = Workspace.open(workspace)
-    with ws.lock("evidence"):
-        found = evidence(ws, release, to)
-        AuditTrail(ws.decisions).append("evidence", {"release": release, "file": to.name})
-    say(as_json, found | {"file": str(to)}, [f"{to} holds the evidence of release {release}, in clear text."])
 
 
 @app.command()

@@ -22,6 +22,7 @@ from golden_records import watch as watches
 from linkage import rule_sets
 from linkage.audit_trail import AuditTrail
 from linkage.cases import run_cases
+from linkage.rule_set import tables_of, version_of
 from linkage.starting import propose
 from linkage.workspace import Workspace
 from rules.checks import warnings
@@ -141,8 +142,11 @@ def rules_check(
                 results = run_cases(one, folder, day_of(as_of))
             count += len(results)
             failed += [f"{one.name}/cases.toml: {result}" for result in results if not result.passed]
-    document = {"rules": str(folder), "sha256": known.sha256, "entities": list(known.entities), "cases": count}
+    version = version_of(known, tables_of(known))
+    document: dict[str, Any] = {"rules": str(folder), "sha256": known.sha256, "rule_set": version}
+    document |= {"entities": list(known.entities), "cases": count}
     lines = [f"{folder}: {', '.join(known.entities)}; {count} cases, {len(failed)} not as expected", *failed]
+    lines.append(f"rule set {version}")
     say(as_json, document | {"notes": notes, "failed": failed}, lines)
     if failed:
         raise typer.Exit(2)
@@ -180,7 +184,7 @@ def rules_list(workspace: Place = HERE, as_json: AsJson = False) -> None:
     """List the changes of rules that were proposed, and who approved them."""
     ws = Workspace.open(workspace)
     found = [dataclasses.asdict(one) for one in rule_sets.changes(ws)]
-    current = rule_sets.content_hash(ws.rules_folder)
+    current = rule_sets.name_of(ws.rules_folder)
     if as_json:
         return print_json({"current": current, "changes": found})
     names = ("rule_set", "proposer", "proposed_at", "approver", "approved_at", "replaced")

@@ -19,7 +19,7 @@ from linkage.decisions import DecisionStore
 from linkage.frame import build
 from linkage.known import Known, from_truth, from_weights
 from linkage.link import standardized
-from linkage.rule_sets import content_hash
+from linkage.rule_sets import name_of
 from linkage.splink_model import weighed
 from linkage.suggesting import suggest
 from linkage.waiting import fill_queue
@@ -131,7 +131,7 @@ def report(
             found["suggested"] = {"pairs": better.pairs, "share": better.share, "path": path, "toml": better.as_toml()}
         document: dict[str, Any] = {
             "entity": entity,
-            "rule_set": content_hash(batch.ws.rules_folder),
+            "rule_set": name_of(batch.ws.rules_folder),
             "blocking": found,
             "weights": weighed(one),
             "evaluation": _last_estimate(batch.decisions, entity),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
@@ -10,9 +9,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from linkage.decisions import Taken
+from linkage.workspace import file_sha256 as file_sha256
 from rules.errors import NotFoundError
 
 FORMAT = 1
+MANIFEST = "manifest.json"
 PENDING = ".current"
 
 
@@ -55,7 +57,11 @@ class EntityState(_Part):
 
 
 class Manifest(_Part):
-    """`manifest.json`. Only `published_at` depends on the clock. `rule_set` names the kept set of rules."""
+    """`manifest.json`. Only `published_at` depends on the clock.
+
+    rules     the hash of the files of the rules; rule_set that of all that decides (see rule_set.py)
+    decided   how far the decisions had come; both are None in a release of an earlier version
+    """
 
     format: int = FORMAT
     release: int
@@ -69,6 +75,7 @@ class Manifest(_Part):
     rule_set: str | None = None
     inputs: str
     last_decision: int
+    decided: Taken | None = None
     forced: str | None = None
     first_seq: int
     next_seq: int
@@ -83,7 +90,7 @@ class Manifest(_Part):
 
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of the release in `folder` (NotFoundError where there is none)."""
-    path = folder / "manifest.json"
+    path = folder / MANIFEST
     if not path.is_file():
         raise NotFoundError(f"{folder} is no release (no manifest.json); 'shuyuan status' lists the releases")
     return Manifest.model_validate_json(path.read_text("utf-8"))
@@ -105,14 +112,6 @@ def releases_of(releases: Path) -> list[int]:
     """The numbers of the published releases, oldest first."""
     found = {int(path.name) for path in releases.iterdir() if path.name.isdigit()}
     return sorted(found - {pending_release(releases)})
-
-
-def file_sha256(path: Path) -> str | None:
-    """The SHA-256 of a file in hexadecimal digits, None where there is no such file."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def software_version() -> str:

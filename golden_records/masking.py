@@ -19,6 +19,24 @@ def mask_value(entity: Entity, field: str, value: str | None) -> str | None:
     return KINDS[entity.fields[field].kind].mask(value)
 
 
+def mask_row(entity: Entity, table: str, row: dict[str, Any]) -> dict[str, Any]:
+    """A row of a table of a release, masked: golden values, and what it says (`value`, `said`) of the field it names.
+
+    Of somebody who is only named, the first character stays.
+    """
+
+    def masked(column: str, value: Any) -> Any:
+        if value is None:
+            return None
+        if column in ("value", "said"):
+            return mask_value(entity, row["field"], str(value))
+        if column == "to_name":
+            return f"{str(value)[:1]}**"
+        return mask_value(entity, column, str(value)) if table == "golden" and column in entity.fields else value
+
+    return {column: masked(column, value) for column, value in row.items()}
+
+
 def mask_document(entity: Entity, document: dict[str, Any]) -> dict[str, Any]:
     """A `show` document with every value masked, in fields and in history."""
     fields = {name: _masked(entity, name, one) for name, one in document["fields"].items()}

@@ -2,19 +2,24 @@
 
 releases/<n>/<entity>/match/   the packed store of `link`, linked, not copied (see linkage/kernel/store.py)
 releases/<n>/rules/            the rules that the release was made with, as they were
+releases/<n>/reference/        the shipped reference tables that they looked things up in, as they were
 """
 
 from __future__ import annotations
 
 import filecmp
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from golden_records.segments import link_file
+from linkage.rule_set import tables_of
 from rules.loader import rule_files
+from rules.model import Rules
 
 MATCH = "match"
 RULES = "rules"
+REFERENCE = "reference"
 
 
 def carry(packed: Path, folder: Path, before: Path | None) -> set[str]:
@@ -36,17 +41,31 @@ def carry(packed: Path, folder: Path, before: Path | None) -> set[str]:
     return same
 
 
-def keep_rules(rules_folder: Path, folder: Path, before: Path | None) -> set[str]:
-    """Keep the rules beside the tables; gives the files that the release `before` has, too."""
+def keep_rules(rules: Rules, folder: Path, before: Path | None) -> set[str]:
+    """Keep the rules and what they look up beside the tables; gives the files that the release `before` has, too."""
+    kept = {f"{RULES}/{path.relative_to(rules.folder).as_posix()}": path for path in rule_files(rules.folder)}
+    own = rules.folder / REFERENCE
+    kept |= {f"{REFERENCE}/{path.name}": path for path in tables_of(rules).values() if path.parent != own}
+    return _keep(kept, folder, before)
+
+
+def keep_rules_of(release: Path, folder: Path) -> None:
+    """Keep the rules of an earlier release beside the tables."""
+    for name in (RULES, REFERENCE):
+        kept = {path.relative_to(release).as_posix(): path for path in (release / name).rglob("*") if path.is_file()}
+        _keep(kept, folder, release)
+
+
+def _keep(files: Mapping[str, Path], folder: Path, before: Path | None) -> set[str]:
+    """Have files in `folder` under their names: linked where the release `before` has the same, else copied."""
     same = set()
-    for path in rule_files(rules_folder):
-        relative = path.relative_to(rules_folder)
-        target = folder / RULES / relative
+    for name, path in files.items():
+        target = folder / name
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        earlier = before / RULES / relative if before is not None else None
+        earlier = before / name if before is not None else None
         if earlier is not None and earlier.exists() and filecmp.cmp(earlier, path, shallow=False):
             link_file(earlier, target)
-            same.add(f"{RULES}/{relative.as_posix()}")
+            same.add(name)
         else:
             target.write_bytes(path.read_bytes())
     return same

@@ -3,7 +3,7 @@
     releases/<n>/manifest.json                 what it was made of, the hash of every file
     releases/<n>/<entity>/<table>.parquet      bulk reading, sorted; segments.py says how what changed stands beside it
     releases/<n>/lookup.sqlite                 look-ups by key and identifier
-    releases/<n>/<entity>/match/, rules/       who a new record may be: see match_index.py
+    releases/<n>/<entity>/match/, rules/, reference/   who a new record may be, by which rules: see match_index.py
     releases/current -> <n>
 
 A run that dies leaves `.making-<n>`, or <n> and `.current` -> <n>: nobody reads it and the next publication clears
@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime
 from importlib.resources import files
@@ -28,6 +28,7 @@ from golden_records.changes import tell_changes
 from golden_records.ids import create_macros
 from golden_records.lookup import add_identifiers, add_keys, copy_identifiers, create_lookup, renew
 from golden_records.manifest import (
+    MANIFEST,
     PENDING,
     EntityState,
     Landed,
@@ -46,15 +47,12 @@ from golden_records.tickets import TicketStore
 from linkage import sql as linkage_sql
 from linkage.audit_trail import AuditTrail
 from linkage.decisions import DecisionStore
-from linkage.frequencies import path_of
 from linkage.link import linked
 from linkage.progress import SILENT, Reporter
-from linkage.rule_sets import keep
+from linkage.rule_set import parts_of, tables_of, version_of
 from linkage.workspace import Workspace, use_entity, write_atomically
 from rules.columns import quote
 from rules.errors import NotFoundError, RefusedError
-from rules.kinds import KINDS
-from rules.loader import reference_path
 from rules.model import EntityRules, Rules
 
 Fill = Callable[[Path, sqlite3.Connection], Manifest]
@@ -103,6 +101,7 @@ def publish(
         RefusedError: the plan is out of date or too surprising, an audit found rows, or the disk is full.
             In every case the current release is as it was.
     """
+    taken = decisions.taken()  # read first: what is decided from here on makes the plan out of date, or is not in it
     if plan.previous != current_release(ws.releases) or plan.inputs != inputs_hash(
         con, ws, rules, decisions, plan.as_of
     ):
@@ -140,10 +139,11 @@ def publish(
                     renew(lookup, con, name)
             earlier = previous / name if previous is not None else None
             linked_files.update(match_index.carry(ws.packed / name, folder / name, earlier))
-        linked_files.update(match_index.keep_rules(rules.folder, folder, previous))
+        linked_files.update(match_index.keep_rules(rules, folder, previous))
         known = read_manifest(previous).files if previous is not None else ()
         return manifest.model_copy(update={"files": tuple(one for one in known if one.path in linked_files)})
 
+    tables = tables_of(rules)
     manifest = Manifest(
         release=plan.release,
         previous=plan.previous,
@@ -152,13 +152,14 @@ def publish(
         node=ws.node,
         software=software_version(),
         rules=rules.sha256,
-        rule_set=keep(ws, ws.rules_folder),
+        rule_set=version_of(rules, tables),
         inputs=plan.inputs,
-        last_decision=decisions.last_id(),
+        last_decision=taken.last + taken.withdrawn + taken.confirmed,
+        decided=taken,
         forced=forced if plan.exceeded else None,
         first_seq=plan.first_seq,
         next_seq=plan.next_seq,
-        entities={name: _state(one, plan, ws) for name, one in entities},
+        entities={name: _state(one, plan, tables) for name, one in entities},
         landed=tuple(file for name, _ in entities for file in _landed(con, name)),
     )
     write_release(ws, plan.release, [name for name, _ in entities], fill, before)
@@ -195,7 +196,7 @@ def write_release(ws: Workspace, release: int, entities: Sequence[str], fill: Fi
         known = {one.path: one for one in manifest.files}
         found = [path for path in sorted(making.rglob("*")) if path.is_file()]
         written = tuple(known.get(path.relative_to(making).as_posix()) or _written(making, path) for path in found)
-        write_atomically(making / "manifest.json", manifest.model_copy(update={"files": written}).text())
+        write_atomically(making / MANIFEST, manifest.model_copy(update={"files": written}).text())
         for path in [*making.rglob("*"), making]:
             _sync(path)
         switch(ws, making, manifest)
@@ -218,7 +219,7 @@ def switch(ws: Workspace, making: Path, manifest: Manifest) -> None:
     scratch = ws.releases / PENDING
     scratch.symlink_to(str(manifest.release))
     making.rename(ws.releases / str(manifest.release))
-    AuditTrail(ws.decisions).append(*_told(manifest))
+    AuditTrail(ws.decisions).append(*_told(manifest, file_sha256(ws.releases / str(manifest.release) / MANIFEST)))
     scratch.replace(ws.releases / "current")
     _sync(ws.releases)
 
@@ -233,11 +234,11 @@ def clear_unpublished(ws: Workspace) -> None:
         (ws.releases / PENDING).unlink()
 
 
-def _told(manifest: Manifest) -> tuple[str, dict[str, object]]:
-    """What the audit trail keeps of a release: the action and its detail."""
+def _told(manifest: Manifest, sha256: str | None) -> tuple[str, dict[str, object]]:
+    """What the audit trail keeps of a release: the action and its detail, with the hash that seals the manifest."""
     if manifest.rollback_of is not None:
-        return "rollback", {"release": manifest.release, "to": manifest.rollback_of}
-    return "publish", {"release": manifest.release, "forced": manifest.forced}
+        return "rollback", {"release": manifest.release, "to": manifest.rollback_of, "manifest": sha256}
+    return "publish", {"release": manifest.release, "forced": manifest.forced, "manifest": sha256}
 
 
 def audit(con: duckdb.DuckDBPyConnection, rules: Rules, decisions: DecisionStore, whole: bool = True) -> None:
@@ -321,7 +322,7 @@ def rollback(ws: Workspace, release: int, as_of: date) -> int:
                     }
                 )
         copy_identifiers(lookup, ws.releases / str(release) / "lookup.sqlite")
-        match_index.keep_rules(ws.releases / str(release) / match_index.RULES, folder, None)
+        match_index.keep_rules_of(ws.releases / str(release), folder)
         return earlier.model_copy(
             update={
                 "release": number,
@@ -404,18 +405,15 @@ def _copy(con: duckdb.DuckDBPyConnection, select: str, path: Path) -> None:
     con.execute(f"copy ({select}) to '{target}' (format parquet, compression zstd, row_group_size 30720)")
 
 
-def _state(rules: EntityRules, plan: Plan, ws: Workspace) -> EntityState:
+def _state(rules: EntityRules, plan: Plan, tables: Mapping[str, Path]) -> EntityState:
     one = plan.entities[rules.name]
-    names = sorted({n for rule in rules.entity.fields.values() for n in KINDS[rule.kind].references})
     return EntityState(
         prefix=rules.entity.prefix,
         serial=one.serial,
         golden=one.golden,
         records=one.records,
         events=one.events,
-        weights=file_sha256(rules.folder / "weights.json"),
-        frequencies=file_sha256(path_of(rules)),
-        references={n: file_sha256(reference_path(ws.rules_folder, n)) or "" for n in names},
+        **vars(parts_of(rules, tables)),
     )
 
 

@@ -1,183 +1,151 @@
-"""Makes a release again from what is kept, and compares it row for row; and packs what that takes into one archive.
+"""Makes a release a second time, in a folder of its own, and says whether it is the same row for row.
 
-Reads: a release and its manifest, rule_sets/, landed/, decisions.sqlite. Writes: nothing but a workspace beside it
-(`replay`), or one archive (`evidence`).
+Reads: a release, the files and decisions that it was made of, the release it continues. Writes: a scratch workspace;
+nothing is written in the one that is looked at.
 
-A release is a function of landed files, rules, decisions, the day and the release before. The manifest names them all;
-what was landed or decided later is left out, and what was withdrawn later counts again.
+The scratch workspace has the rules of the release, the delivered files of its manifest and no others, the decisions as
+it knew them (linkage/decisions_then.py) and, because ids and the numbers of events continue, the release before it.
+There everything is linked, planned and published anew as of the release's day, and the two are compared. A release that
+brought back an earlier one is brought back again.
 """
 
 from __future__ import annotations
 
-import io
-import json
-import sqlite3
-import tarfile
-from contextlib import closing
-from dataclasses import dataclass
+import shutil
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from golden_records.manifest import Manifest, read_manifest, releases_of
+from golden_records.compare import Compared, compare
+from golden_records.kept import Kept, altered, kept_of
+from golden_records.manifest import MANIFEST, file_sha256, software_version
+from golden_records.match_index import REFERENCE
 from golden_records.plan import plan
-from golden_records.release import TABLES, publish
-from golden_records.segments import has_table, table_sql
+from golden_records.release import TABLES, publish, rollback
 from linkage.audit_trail import AuditTrail
-from linkage.backup import copy_sqlite
-from linkage.beside import beside
 from linkage.decisions import DecisionStore
+from linkage.decisions_then import copy_as_of
 from linkage.link import link
 from linkage.progress import SILENT, Reporter
-from linkage.rule_sets import kept
-from linkage.workspace import Workspace
-from rules.errors import InputError, NotFoundError, RefusedError
-
-Document = dict[str, Any]
-CLOCK = {"quality", "census"}  # they count what waits in the queue, which is of today
+from linkage.workspace import FORMAT, Workspace, write_atomically
+from rules.errors import RefusedError
+from rules.loader import reference_path
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A table of a release: its rows, and how many of them the replay lacks or has otherwise."""
+class Seal:
+    """What the audit trail says of a release: its entries and head, the first broken one, and whether the manifest is
+    the one that it was sealed with (None: it has no entry of the release that says)."""
 
-    entity: str
-    table: str
-    rows: int
-    missing: int
-    added: int
-
-
-def replay(ws: Workspace, release: int, reporter: Reporter = SILENT) -> list[Compared]:
-    """Make release `release` again and compare every table.
-
-    Raises:
-        NotFoundError: there is no such release, or its set of rules was not kept.
-        RefusedError: it is a rollback, or a landed file is gone.
-    """
-    manifest = _manifest(ws, release)
-    if manifest.rollback_of is not None:
-        raise RefusedError(f"release {release} is a rollback to {manifest.rollback_of}; replay that one")
-    with beside(ws, kept(ws, manifest.rule_set or ""), manifest.previous, keep_releases=False) as other:
-        _as_of(other, manifest)
-        _landed_then(ws, other, manifest)
-        rules, decisions, con = other.load_rules(), DecisionStore(other.decisions), other.connect()
-        try:
-            link(con, other, rules, decisions, manifest.as_of, reporter, full=True)
-            found = plan(con, other, rules, decisions, reporter, full=True)
-            made = publish(con, other, rules, decisions, found, reporter, forced=manifest.forced or "replay", full=True)
-        finally:
-            con.close()
-        return [
-            one
-            for name in manifest.entities
-            for one in _compared(name, ws.releases / str(release) / name, other.releases / str(made) / name)
-        ]
+    entries: int
+    head: str
+    broken_at: int | None
+    manifest: bool | None
 
 
-def evidence(ws: Workspace, release: int, target: Path) -> Document:
-    """Pack what an auditor needs to replay a release offline into the new archive `target`.
+@dataclass(frozen=True)
+class Replay:
+    """What a replay found. `altered` are files of the release that are not what its manifest says."""
 
-    It is a workspace without a database: rules, landed files, decisions with the audit chain, the release and the one
-    before. `shuyuan replay` in the unpacked folder needs nothing else.
+    release: int
+    rule_set: str
+    made_by: str
+    replayed_by: str
+    seal: Seal
+    altered: tuple[str, ...]
+    tables: tuple[Compared, ...]
+
+    @property
+    def equal(self) -> bool:
+        """Whether the replay has the same rows."""
+        return all(table.equal for table in self.tables)
+
+    @property
+    def sound(self) -> bool:
+        """Whether, beside, the files of the release and the audit trail are those that were written."""
+        return self.equal and not self.altered and self.seal.broken_at is None and self.seal.manifest is not False
+
+    def as_dict(self) -> dict[str, Any]:
+        """The replay for machines."""
+        tables = [{**asdict(table), "equal": table.equal} for table in self.tables]
+        return {**asdict(self), "equal": self.equal, "sound": self.sound, "tables": tables}
+
+
+def replay(ws: Workspace, release: int, folder: Path, reporter: Reporter = SILENT) -> Replay:
+    """Make release `release` again in the empty folder `folder` and compare.
 
     Raises:
-        NotFoundError: there is no such release, or its set of rules was not kept.
-        RefusedError: the target exists.
+        NotFoundError: there is no such release.
+        RefusedError: what it was made of is gone or altered (see `kept_of`), or the folder is not empty.
     """
-    manifest = _manifest(ws, release)
-    if target.exists():
-        raise RefusedError(f"{target} exists; choose another name")
-    rules = kept(ws, manifest.rule_set or "")
-    wanted = {one.sha256 for one in manifest.landed}
-    told = {
-        "release": release,
-        "as_of": manifest.as_of.isoformat(),
-        "rule_set": manifest.rule_set,
-        "audit_head": AuditTrail(ws.decisions).head(),
-        "software": manifest.software,
-    }
-    folders = [rules, *(ws.landed / sha256 for sha256 in sorted(wanted)), ws.releases / str(release)]
-    folders += [ws.releases / str(manifest.previous)] if manifest.previous is not None else []
-    copy = target.with_name(f".{target.name}.decisions")
+    if folder.exists() and any(folder.iterdir()):
+        raise RefusedError(f"{folder} is not empty; a replay needs a new or an empty folder")
+    with reporter.step("what the release was made of"):
+        kept = kept_of(ws, release)
+        wrong = altered(kept.folder)
+    scratch = _scratch(ws, kept, folder)
+    if kept.manifest.rollback_of is None:
+        _make(scratch, kept, reporter)
+    else:
+        rollback(scratch, kept.manifest.rollback_of, kept.manifest.as_of)
+    with reporter.step("compare"):
+        tables = compare(kept.folder, scratch.releases / str(release), kept.rules, tuple(TABLES))
+    said = kept.manifest
+    return Replay(
+        release,
+        said.rule_set or "",
+        said.software,
+        software_version(),
+        seal_of(ws, release),
+        tuple(wrong),
+        tuple(tables),
+    )
+
+
+def seal_of(ws: Workspace, release: int) -> Seal:
+    """What the audit trail of a workspace says of a release."""
+    trail = AuditTrail(ws.decisions)
+    entries = trail.entries()
+    sealed = [one.detail for one in entries if one.action in ("publish", "rollback")]
+    told = [one.get("manifest") for one in sealed if one.get("release") == release]
+    same = told[-1] == file_sha256(ws.releases / str(release) / MANIFEST) if told and told[-1] else None
+    return Seal(len(entries), trail.head(), trail.verify(), same)
+
+
+def _make(scratch: Workspace, kept: Kept, reporter: Reporter) -> None:
+    """Link, plan and publish in the scratch workspace."""
+    rules, decisions = scratch.load_rules(), DecisionStore(scratch.decisions)
+    con = scratch.connect()
     try:
-        copy_sqlite(ws.decisions, copy)
-        with tarfile.open(target, "x") as tar:
-            text = json.dumps(told, ensure_ascii=False, indent=1).encode()
-            member = tarfile.TarInfo("evidence.json")
-            member.size = len(text)
-            tar.addfile(member, io.BytesIO(text))
-            tar.add(ws.root / "shuyuan.toml", "shuyuan.toml")
-            tar.add(copy, "decisions.sqlite")
-            tar.add(rules, "rules")
-            for folder in folders:
-                tar.add(folder.resolve(), folder.relative_to(ws.root).as_posix())
-            link_ = tarfile.TarInfo("releases/current")
-            link_.type, link_.linkname = tarfile.SYMTYPE, str(release)
-            tar.addfile(link_)
+        link(con, scratch, rules, decisions, kept.manifest.as_of, reporter, full=True)
+        planned = plan(con, scratch, rules, decisions, reporter, full=True)
+        publish(con, scratch, rules, decisions, planned, reporter, "a replay", full=True)
     finally:
-        copy.unlink(missing_ok=True)
-    target.chmod(0o600)
-    return told
+        con.close()
 
 
-def _manifest(ws: Workspace, release: int) -> Manifest:
-    if release not in releases_of(ws.releases):
-        raise NotFoundError(f"there is no release {release}; 'shuyuan status' lists them")
-    manifest = read_manifest(ws.releases / str(release))
-    if manifest.rule_set is None:
-        raise NotFoundError(f"release {release} was published before sets of rules were kept; it cannot be replayed")
-    return manifest
-
-
-def _as_of(other: Workspace, manifest: Manifest) -> None:
-    """Let the copy of the decisions be what they were when the release was published."""
-    with closing(sqlite3.connect(other.decisions)) as db:
-        triggers = db.execute("select name from sqlite_master where type = 'trigger'").fetchall()
-        for (name,) in triggers:
-            db.execute(f'drop trigger "{name}"')
-        db.execute("delete from decision where decided_at > ?", (manifest.published_at,))
-        db.execute(
-            "update decision set withdrawn_at = null, withdrawn_by = null where withdrawn_at > ?",
-            (manifest.published_at,),
-        )
-        db.commit()
-        # Of decisions of the same second the number of the last one tells which were there.
-        while DecisionStore(other.decisions).last_id() > manifest.last_decision:
-            db.execute("delete from decision where decision_id = (select max(decision_id) from decision)")
-            db.commit()
-
-
-def _landed_then(ws: Workspace, other: Workspace, manifest: Manifest) -> None:
-    """Let `landed/` hold the deliveries that the release was made of, and no others."""
-    (other.root / "landed").unlink()
-    (other.root / "landed").mkdir()
-    for one in manifest.landed:
-        source, target = ws.landed / one.sha256, other.landed / one.sha256
-        note = f"load.{one.source}.{one.observed_on}.json"
-        if not (source / note).is_file():
-            raise InputError(f"the landed file {one.sha256} of {one.source} is gone; restore it from a backup")
-        target.mkdir(exist_ok=True)
-        for path in source.iterdir():
-            if not path.name.startswith("load.") and not (target / path.name).exists():
-                (target / path.name).symlink_to(path.resolve())
-        (target / note).write_bytes((source / note).read_bytes())
-
-
-def _compared(entity: str, before: Path, after: Path) -> list[Compared]:
-    found = []
-    with duckdb.connect() as con:
-        for table in TABLES:
-            if table in CLOCK or not has_table(before, table):
-                continue
-            one, other = table_sql(before, table), table_sql(after, table)
-            columns = [str(row[0]) for row in con.execute(f"describe select * from {one}").fetchall()]
-            named = ", ".join(f'"{name}"' for name in columns)
-            counts = con.execute(
-                f"select (select count(*) from {one}), "
-                f"(select count(*) from (select {named} from {one} except all select {named} from {other})), "
-                f"(select count(*) from (select {named} from {other} except all select {named} from {one}))"
-            ).fetchall()[0]
-            found.append(Compared(entity, table, *(int(n) for n in counts)))
-    return found
+def _scratch(ws: Workspace, kept: Kept, folder: Path) -> Workspace:
+    """A workspace that stands where `ws` stood before the release was made; what is only read is linked."""
+    manifest = kept.manifest
+    made = Workspace(folder, manifest.node)
+    for place in (folder, made.landed, made.releases):
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomically(folder / "shuyuan.toml", f'format = {FORMAT}\nnode = "{manifest.node}"\n')
+    shutil.copytree(kept.rules.folder, made.rules_folder)
+    for name, path in kept.tables.items():
+        if file_sha256(path) != file_sha256(reference_path(made.rules_folder, name)):
+            (made.rules_folder / REFERENCE).mkdir(exist_ok=True)
+            shutil.copyfile(path, made.rules_folder / REFERENCE / path.name)
+    for path, note in kept.landed:
+        place = made.landed / path.parent.name
+        place.mkdir(mode=0o700, exist_ok=True)
+        for file in (path, note):
+            if not (place / file.name).exists():
+                (place / file.name).symlink_to(file.resolve())
+    for earlier in kept.before:
+        (made.releases / earlier.name).symlink_to(earlier.resolve())
+    if manifest.previous is not None:
+        (made.releases / "current").symlink_to(str(manifest.previous))
+    if manifest.decided is not None:
+        copy_as_of(ws.decisions, made.decisions, manifest.decided, manifest.published_at)
+    return made

@@ -65,6 +65,7 @@ def _releases(ws: Workspace) -> list[Document]:
                 "as_of": manifest.as_of.isoformat(),
                 "published_at": manifest.published_at,
                 "rollback_of": manifest.rollback_of,
+                "rule_set": manifest.rule_set,
                 "golden": {name: state.golden for name, state in manifest.entities.items()},
             }
         )

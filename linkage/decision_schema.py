@@ -10,7 +10,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -40,6 +40,13 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         yield db
     finally:
         db.close()
+
+
+def copy_to(source: Path, target: Path) -> None:
+    """Copy the database to a new file while others may write; nothing is written where it stands."""
+    held = sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True, timeout=60)
+    with closing(held), closing(sqlite3.connect(target)) as copy:
+        held.backup(copy)
 
 
 def item_key(entity: str, subjects: Sequence[Sequence[str]], field: str = "") -> str:

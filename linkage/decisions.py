@@ -29,6 +29,8 @@ PAIRED = ("same", "different", "unsure")
 KINDS = (*PAIRED, "value", "split", "merge", "pin", "answer", "unmask")
 ASIDE = ("answer", "unmask")  # no cluster and no value is a function of these
 ANSWERS = ("corrected", "upheld", "rejected")
+# SQL over `said`: what counts, or may come to count when a second person confirms it.
+COUNTED = f"kind not in ({', '.join(repr(kind) for kind in ASIDE)}) and blind is null"
 _COLUMNS = (
     "kind, entity, subjects, reason, steward, payload, evidence, decision_id, decided_at, withdrawn_at, needs, second, "
     "state"
@@ -63,6 +65,16 @@ class Decision:
     def item(self) -> str:
         """The key of what waits, or would wait, for it."""
         return item_key(self.entity, self.subjects, str(dict(self.payload).get("field", "")))
+
+
+@dataclass(frozen=True)
+class Taken:
+    """How far the decisions had come: the last one, and how many had been withdrawn and confirmed. None is ever undone,
+    so it says which of them were in force (see decisions_then.py)."""
+
+    last: int
+    withdrawn: int
+    confirmed: int
 
 
 @dataclass(frozen=True)
@@ -193,17 +205,21 @@ class DecisionStore:
         return found[0]
 
     def last_id(self) -> int:
-        """A number that grows with every decision, withdrawal and confirmation that counts; a manifest names it.
+        """A number that grows with every decision, withdrawal and confirmation that counts; a manifest names it."""
+        said = self.taken()
+        return said.last + said.withdrawn + said.confirmed
+
+    def taken(self) -> Taken:
+        """How far the decisions that count have come.
 
         Answers to tickets and leave to see clear text do not count: no cluster and no value is a function of them.
         """
-        aside = ", ".join(f"'{kind}'" for kind in ASIDE)
         with self.reading() as db:
             row = db.execute(
                 "select coalesce(max(decision_id), 0), count(withdrawn_at), count(second) from said "
-                f"where kind not in ({aside}) and blind is null and (needs is null or second is not null)"
+                f"where {COUNTED} and (needs is null or second is not null)"
             ).fetchone()
-        return sum(row)
+        return Taken(*row)
 
     def replay(self, entity: str) -> list[Decided]:
         """What the decisions in force say about pairs of records; a later word on a pair replaces an earlier."""

@@ -3,12 +3,11 @@
 Reads: rules folders. Writes: rule_sets/<hash>/ in the workspace, table rule_change in decisions.sqlite, and `rules/`
 where a change is approved or an earlier set is put back.
 
-The hash is over every file of the folder: rules, reference tables, weights and frequencies.
+A set is named by the beginning of the hash that releases name it by.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from typing import Any
 
 from linkage.audit_trail import AuditTrail
 from linkage.decisions import DecisionStore
+from linkage.rule_set import tables_of, version_of
 from linkage.workspace import Workspace
 from rules.errors import InputError, NotFoundError, RefusedError
 from rules.loader import load_rules
@@ -45,18 +45,15 @@ class RuleChange:
     replaced: str | None
 
 
-def content_hash(folder: Path) -> str:
-    """The hash of a rules folder: of the path and the content of every file in it."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")):
-        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:DIGITS]
+def name_of(folder: Path) -> str:
+    """The name of a set: the beginning of the hash of all that decides in it (see rule_set.py)."""
+    rules = load_rules(folder)
+    return version_of(rules, tables_of(rules))[:DIGITS]
 
 
 def keep(ws: Workspace, folder: Path) -> str:
     """Keep a copy of a rules folder under its hash; the same content is kept once."""
-    name = content_hash(folder)
+    name = name_of(folder)
     target = ws.root / FOLDER / name
     if not target.exists():
         target.parent.mkdir(mode=0o700, exist_ok=True)

@@ -15,6 +15,7 @@ Everything in it is personal data: folders are 0700, files 0600.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -197,6 +198,14 @@ def use_entity(con: duckdb.DuckDBPyConnection, name: str) -> None:
     con.execute(f'create schema if not exists "{name}"')
     con.execute("create schema if not exists reference")
     con.execute(f"set search_path = '{name},main'")
+
+
+def file_sha256(path: Path) -> str | None:
+    """The SHA-256 of a file in hexadecimal digits, None where there is no such file."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -175,7 +175,7 @@ def test_a_release_that_was_switched_to_is_published_and_stands_in_the_audit_tra
     assert content(ws, 2) == places.content[2]
     assert said("status", "--workspace", ws)["current"] == 2
     last = said("audit", "list", "--limit", 1, "--workspace", ws)[0]
-    assert (last["action"], last["detail"]) == ("publish", {"forced": None, "release": 2})
+    assert (last["action"], last["detail"]["forced"], last["detail"]["release"]) == ("publish", None, 2)
     refused = invoke("publish", "--yes", "--workspace", ws)
     assert (refused.exit_code, "the plan is out of date" in refused.stderr) == (4, True)
 

@@ -266,7 +266,8 @@ def test_a_surprising_plan_is_refused_unless_forced_with_a_reason_that_is_kept(t
     assert yard.publish(planned, "the fleet was sold") == 2
     assert read_manifest(folder(yard, 2)).forced == "the fleet was sold"
     last = AuditTrail(yard.ws.decisions).entries()[-1]
-    assert (last.action, last.detail) == ("publish", {"release": 2, "forced": "the fleet was sold"})
+    sealed = file_sha256(folder(yard, 2) / "manifest.json")
+    assert (last.action, last.detail) == ("publish", {"release": 2, "forced": "the fleet was sold", "manifest": sealed})
 
 
 def test_a_reason_that_was_not_needed_is_not_kept(planned: tuple[Yard, Plan]) -> None:

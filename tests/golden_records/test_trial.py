@@ -86,18 +86,18 @@ def test_a_change_needs_two_people_and_can_be_taken_back(
 ) -> None:
     shutil.copytree(published[0].root, tmp_path / "ws", symlinks=True)
     ws = Workspace.open(tmp_path / "ws")
-    first = rule_sets.content_hash(ws.rules_folder)
+    first = rule_sets.name_of(ws.rules_folder)
     good = candidate(ws, tmp_path / "good", budget=("budget = 40", "budget = 41"))
     name = rule_sets.propose(ws, good, "anna", {"exceeded": []})
     with pytest.raises(RefusedError, match="anna proposed this change; somebody else has to approve it"):
         rule_sets.approve(ws, name, "anna", "looked at it")
     assert rule_sets.approve(ws, name, "bert", "looked at it") == first
-    assert rule_sets.content_hash(ws.rules_folder) == name
+    assert rule_sets.name_of(ws.rules_folder) == name
     assert ws.load_rules().entities["person"].entity.matching.budget == 41
     (change,) = rule_sets.changes(ws)
     assert (change.approver, change.replaced) == ("bert", first)
     assert rule_sets.restore(ws, first) == name
-    assert rule_sets.content_hash(ws.rules_folder) == first
+    assert rule_sets.name_of(ws.rules_folder) == first
     actions = [(one.actor, one.action) for one in AuditTrail(ws.decisions).entries()]
     assert ("anna", "propose rules") in actions and ("bert", "approve rules") in actions
 
