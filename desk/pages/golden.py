@@ -97,48 +97,48 @@ def _show(
     request: Request, identity: Identity, golden_id: str, alert: str = "", status: int = 200, clear: bool = False
 ) -> Response:
     desk, language = desk_of(request), language_of(request)
-    titles = Titles(desk.rules, language)
     with desk.release() as release:
         sight = Sight(release, desk.rules, identity.grant)
-        found = release.show(golden_id.strip().upper())
-        document = sight.record(found, clear)
-        relations = sight.relations(release.related(document["golden_id"]))
-        ends = {one[end] for one in relations for end in ("from_id", "to_id") if one[end]} - {document["golden_id"]}
-        names = {one: _name(release, sight, one) for one in sorted(ends)[:MOST_NAMED]}
-        kinds = {one: titles.entity(release.entity_of(one)) for one in ends}
-        labels = {one: f"{kinds[one]} {names.get(one) or one}"[:LONGEST] for one in ends}
-        for one in relations:
-            told = titles.record(release.entity_of(one["from_id"]), (one["source"], one["source_key"]))
-            one["said_by"] = told if one["source"] else ""
+        document = sight.record(release.show(golden_id.strip().upper()), clear)
         context = {
             "one": document,
             "fields": _fields(desk.rules, document),
-            "relations": relations,
-            "names": {one: f"{kinds[one]} {names.get(one, '')}" for one in ends},
-            "drawn": neighbourhood(document["golden_id"], relations, labels, titles.relations()),
             "tickets": _tickets(desk, sight, document),
             "release": release.manifest,
+            **_neighbours(release, sight, document["golden_id"], Titles(desk.rules, language)),
+            **_history(document),
         }
-    events = [one for one in document["history"] if "event" in one and "seq" in one]
-    states = [one for one in document["history"] if "state" in one]
+    may_clear = identity.grant.may("see_clear") and not clear
+    may = {"may_clear": may_clear, "may_decide": identity.grant.may("decide")}
+    return render(request, "golden.html", identity, status, alert=alert, clear=clear, **may, **context)
+
+
+def _neighbours(release: Release, sight: Sight, golden_id: str, titles: Titles) -> dict[str, Any]:
+    """The relations within a step, who says so, what the other ends are called, and the drawing."""
+    relations = sight.relations(release.related(golden_id))
+    ends = {one[end] for one in relations for end in ("from_id", "to_id") if one[end]} - {golden_id}
+    names = {one: _name(release, sight, one) for one in sorted(ends)[:MOST_NAMED]}
+    kinds = {one: titles.entity(release.entity_of(one)) for one in ends}
+    labels = {one: f"{kinds[one]} {names.get(one) or one}"[:LONGEST] for one in ends}
+    for one in relations:
+        told = titles.record(release.entity_of(one["from_id"]), (one["source"], one["source_key"]))
+        one["said_by"] = told if one["source"] else ""
+    return {
+        "relations": relations,
+        "names": {one: f"{kinds[one]} {names.get(one, '')}" for one in ends},
+        "drawn": neighbourhood(golden_id, relations, labels, titles.relations()),
+    }
+
+
+def _history(document: Document) -> dict[str, Any]:
+    """The history of a golden record in three parts: events, states of life, and past values by field."""
+    told = document["history"]
     past: dict[str, list[Any]] = {}
-    for one in document["history"]:
+    for one in told:
         if "field" in one:
             past.setdefault(one["field"], []).append(one)
-    return render(
-        request,
-        "golden.html",
-        identity,
-        status,
-        **context,
-        events=events,
-        states=states,
-        past=past,
-        alert=alert,
-        clear=clear,
-        may_clear=identity.grant.may("see_clear") and not clear,
-        may_decide=identity.grant.may("decide"),
-    )
+    events = [one for one in told if "event" in one and "seq" in one]
+    return {"events": events, "states": [one for one in told if "state" in one], "past": past}
 
 
 def _fields(rules: Rules, document: Document) -> list[str]:

@@ -38,7 +38,7 @@ def review_page(
 ) -> Response:
     """An item: what its records say, what every comparison weighs, and what may be decided."""
     desk = desk_of(request)
-    return _show(request, desk, identity, _item(desk, identity, item), done)
+    return _show(request, identity, _item(desk, identity, item), done=done)
 
 
 @router.post("/review/{item}")
@@ -59,9 +59,9 @@ def decide(
         raise RefusedError(_who_was_faster(queue, item, translate)) from None
     if not hmac.compare_digest(seal, _seal(desk, waiting)):
         alert = translate("The records say something else than you saw. Look again.")
-        return _show(request, desk, identity, waiting, None, alert, 409)
+        return _show(request, identity, waiting, alert, 409)
     if not reason.strip():
-        return _show(request, desk, identity, waiting, None, translate("A decision needs a reason."), 422)
+        return _show(request, identity, waiting, translate("A decision needs a reason."), 422)
     about, pair = waiting.waiting.about, waiting.waiting
     try:
         if kind == "withdraw" and about is not None:
@@ -90,7 +90,7 @@ def clear_text(
     subjects = waiting.waiting.subjects
     what: dict[str, object] = {"action": "review", "item": item, "records": ["/".join(one) for one in subjects]}
     alert = opened(desk, identity, purpose, (waiting.entity, subjects, what), translate)
-    return _show(request, desk, identity, waiting, None, alert, clear=not alert)
+    return _show(request, identity, waiting, alert, clear=not alert)
 
 
 @router.post("/decisions/{number}/undo")
@@ -116,14 +116,15 @@ def _item(desk: Desk, identity: Identity, key: str) -> Item:
 
 def _show(
     request: Request,
-    desk: Desk,
     identity: Identity,
     item: Item,
-    done: int | None,
     alert: str = "",
     status: int = 200,
+    *,
+    done: int | None = None,
     clear: bool = False,
 ) -> Response:
+    desk = desk_of(request)
     queue = Queue(desk.ws, desk.rules)
     one, language = desk.rules.entities[item.entity], language_of(request)
     held = queue.held(identity.name) if identity.grant.may("decide") else []

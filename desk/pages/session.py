@@ -25,6 +25,7 @@ from rules.errors import UnknownCallerError
 
 router = APIRouter(include_in_schema=False)
 YEAR = 365 * 24 * 3600
+MOST = 1_000  # tickets that are counted
 
 
 @router.get("/login", dependencies=[Depends(anyone)])
@@ -83,9 +84,10 @@ def _today(desk: Desk, identity: Identity) -> dict[str, Any]:
     if grant.may("second"):
         told["second"] = [one for one in queue.pending() if grant.sees_entity(one.entity)]
     if grant.may("answer_tickets"):
-        store = TicketStore(desk.decisions)
-        told["tickets"] = store.tickets(states=("open", "sent", "escalated"))
-        told["overdue"] = store.overdue(date.today())
+        found = TicketStore(desk.decisions).tickets(states=("open", "sent", "escalated"), limit=MOST)
+        seen = [one for one in found if grant.sees_entity(one.entity) and grant.sees_attribute(one.field)]
+        told["tickets"] = seen
+        told["overdue"] = [one for one in seen if one.due < date.today().isoformat() and one.state != "escalated"]
     if grant.may("see_plan"):
         summary = read_summary(desk.ws)
         if summary is not None and summary["previous"] == current:
