@@ -143,11 +143,10 @@ def rules_check(
             count += len(results)
             failed += [f"{one.name}/cases.toml: {result}" for result in results if not result.passed]
     version = version_of(known, tables_of(known))
-    document: dict[str, Any] = {"rules": str(folder), "sha256": known.sha256, "rule_set": version}
-    document |= {"entities": list(known.entities), "cases": count}
+    document = {"rules": str(folder), "sha256": known.sha256, "entities": list(known.entities), "cases": count}
     lines = [f"{folder}: {', '.join(known.entities)}; {count} cases, {len(failed)} not as expected", *failed]
     lines.append(f"rule set {version}")
-    say(as_json, document | {"notes": notes, "failed": failed}, lines)
+    say(as_json, document | {"rule_set": version, "notes": notes, "failed": failed}, lines)
     if failed:
         raise typer.Exit(2)
 
