@@ -327,17 +327,18 @@ def test_the_language_is_switched_and_leads_nowhere_else(waterfront: Office) -> 
     assert "领取并开始" in eve.get("/queue")
 
 
-def test_a_decision_is_kept_within_a_tenth_of_a_second(waterfront: Office) -> None:
+def test_a_decision_takes_less_than_a_tenth_of_a_second(waterfront: Office) -> None:
+    """Of processor time: what else the machine does is not the desk's."""
     eve = Visitor(waterfront, "eve", "steward")
     took = []
     for item in items(eve.get("/queue")):
         seal = re.findall(r'name="seal" value="([0-9a-f]+)"', eve.get(f"/review/{item}"))[0]
-        began = time.perf_counter()
+        began = time.process_time()
         sent = {"csrf": eve.csrf, "kind": "same", "reason": "seen", "seal": seal}
         answer = eve.client.post(f"/review/{item}", data=sent, follow_redirects=False)
-        took.append(time.perf_counter() - began)
+        took.append(time.process_time() - began)
         assert answer.status_code == 303
-    assert sorted(took)[len(took) // 4] < 0.1, [round(1000 * one) for one in took]
+    assert sorted(took)[len(took) // 2] < 0.1, [round(1000 * one) for one in took]
 
 
 @pytest.mark.parametrize("path", ["/", "/queue", "/search", "/nowhere", "/login"])
