@@ -18,6 +18,7 @@ from typing import Any
 
 import duckdb
 
+from golden_records import limits
 from golden_records.affected import choose, clear, gather, put_back, remember_days, take_decided, tell, within
 from golden_records.census import take_census
 from golden_records.changes import tell_changes
@@ -53,7 +54,6 @@ from rules.errors import NotFoundError, RefusedError
 from rules.model import EntityRules, Rules
 
 PREVIOUS = ("crosswalk", "golden", "redirect", "relation")
-SMALL = 100
 SUMMARY = "plan.json"
 EXAMPLES = 20  # of each kind of event that a summary names
 
@@ -172,7 +172,7 @@ def plan(
         ).fetchall()[0]
         seq += counts[2]
         entities[one.name] = EntityPlan(counts[0], counts[1], serials[one.name], events)
-        exceeded += _exceeded(one, events, known.golden if known else 0)
+        exceeded += limits.exceeded(con, one, events, known.golden if known else 0)
     for one in entity_types:
         if one.entity.golden_checks:
             use_entity(con, one.name)
@@ -319,14 +319,3 @@ def _take_values(con: duckdb.DuckDBPyConnection, decisions: DecisionStore, entit
     )
     for position, said in enumerate(decisions.values(entity)):
         con.execute("insert into value_decision values (?, ?, ?, ?)", [*said.subject, said.field, position])
-
-
-def _exceeded(rules: EntityRules, events: dict[str, int], before: int) -> list[str]:
-    if before <= SMALL:
-        return []
-    limits = rules.entity.limits.model_dump()
-    return [
-        f"{rules.name}: {events[kind]:,} of {before:,} golden records would be {kind} (limit {limit:.1%})"
-        for kind, limit in limits.items()
-        if events.get(kind, 0) > limit * before
-    ]

@@ -19,8 +19,9 @@ from typing import Any
 
 import duckdb
 
+from golden_records.limits import SMALL
 from golden_records.manifest import Manifest, current_release, read_manifest
-from golden_records.plan import SMALL, Plan, open_previous, plan
+from golden_records.plan import Plan, open_previous, plan
 from golden_records.segments import has_table, table_sql
 from linkage.beside import beside
 from linkage.decisions import DecisionStore
@@ -116,7 +117,7 @@ def _exceeded(
                 f"{name}: of {merged:,} golden records that would be merged {wrong:.1f} are expected to be somebody "
                 f"else, by the weights of their own pairs (limit {WRONG:.0%}); {said}"
             )
-        for kind, limit in rules.entities[name].entity.limits.model_dump().items():
+        for kind, limit in rules.entities[name].entity.limits.shares.items():
             count = one.events.get(kind, 0)
             if before > SMALL and count > TENTH * limit * before:
                 causes = [cause for cause in entities[name]["causes"] if cause.startswith(kind)]

@@ -230,6 +230,7 @@ def _entity(rules: EntityRules) -> Iterator[Problem]:
     yield from _known(file, "survivorship.fields", entity.survivorship.fields, golden)
     for i, group in enumerate(entity.survivorship.groups):
         yield from _known(file, f"survivorship.groups.{i}", group, golden)
+    yield from _known(file, "limits.shared", entity.limits.shared, entity.fields)
     for key, named in (("quorum", entity.verification.quorum), ("ignore", entity.verification.ignore)):
         yield from _known(file, f"verification.{key}", named, golden)
     if entity.matching.review > entity.matching.accept:

@@ -243,11 +243,20 @@ class Lifecycle(Strict):
 
 
 class Limits(Strict):
-    """A plan above one of these shares of current golden records (when over 100 exist) is refused."""
+    """A plan above one of these shares of current golden records (when over 100 exist) is refused.
+
+    shared  field -> how many records of one source may have one value of it; more are refused however many exist
+    """
 
     merged: float = 0.05
     split: float = 0.02
     retired: float = 0.05
+    shared: dict[Name, Annotated[int, Field(ge=1)]] = {}
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The limits of shares, by the kind of event."""
+        return {"merged": self.merged, "split": self.split, "retired": self.retired}
 
 
 class Entity(Strict):
