@@ -22,7 +22,8 @@ def standing(*records: tuple[str, int | None]) -> duckdb.DuckDBPyConnection:
     """`standard` of records (source, number of the mark), and the marks."""
     con = duckdb.connect()
     con.execute("create table standard (source varchar, mark__nth integer)")
-    con.executemany("insert into standard values (?, ?)", [list(one) for one in records])
+    for one in records:
+        con.execute("insert into standard values (?, ?)", list(one))
     con.execute("create table value_mark as select n as nth, 'MK-00' || n as value from range(1, 9) as t(n)")
     return con
 
