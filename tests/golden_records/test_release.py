@@ -402,7 +402,8 @@ def test_a_rollback_publishes_earlier_content_as_the_next_release(told: Told, co
     for file in manifest.files:
         assert file.sha256 == file_sha256(folder(yard, 4) / file.path)
     last = AuditTrail(yard.ws.decisions).entries()[-1]
-    assert (last.action, last.detail) == ("rollback", {"release": 4, "to": 1})
+    sealed = file_sha256(folder(yard, 4) / "manifest.json")
+    assert (last.action, last.detail) == ("rollback", {"release": 4, "to": 1, "manifest": sealed})
 
 
 def test_after_a_rollback_numbers_only_grow_and_every_id_still_answers(told: Told, copied: Copy) -> None:
