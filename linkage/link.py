@@ -35,7 +35,8 @@ from linkage.references import group, has_table
 from linkage.renewal import renew
 from linkage.score import score
 from linkage.sql import number
-from linkage.standardize import standardize
+from linkage.standardize import compose
+from linkage.values import read_fields
 from linkage.waiting import fill_queue
 from linkage.workspace import Workspace, use_entity
 from rules.columns import quote
@@ -144,8 +145,9 @@ def prepare(
         con.execute("update main.linked set basis = null where entity = ?", [one.name])
     use_entity(con, one.name)
     group(con, one, rules.entities)
-    if since is None or not renew(con, one, rules.folder, as_of, rules.entities, since):
-        standardize(con, one, rules.folder, as_of, rules.entities, kept=since is not None)
+    anew = read_fields(con, one, rules.folder, as_of, rules.entities)
+    if since is None or anew or not renew(con, one, since):
+        compose(con, one, kept=since is not None)
 
 
 def standardized(
@@ -300,7 +302,7 @@ def _match(
     if engine == "kernel":
         with step("block", None, False):
             kernel = Kernel(con, one)
-        with step("score", sum(rule.pairs for rule in kernel.estimates), True) as advance:
+        with step("score", kernel.looks, True) as advance:
             return kernel.estimates, kernel.match(advance), kernel
     with step("block", None, True):
         estimates = block(con, one)

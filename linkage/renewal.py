@@ -8,10 +8,8 @@ those keys are looked at that a new delivery speaks of; for a source that delive
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
-from pathlib import Path
 
 import duckdb
 
@@ -31,26 +29,19 @@ from linkage.standardize import (
     versions_of,
     was_sql,
 )
-from linkage.values import NTH, read_fields
+from linkage.values import NTH
 from rules.columns import quote
 from rules.kinds.base import literal
 from rules.model import CheckRule, EntityRules
 
 
-def renew(
-    con: duckdb.DuckDBPyConnection,
-    rules: EntityRules,
-    rules_folder: Path,
-    as_of: date,
-    others: Mapping[str, EntityRules],
-    since: int,
-) -> bool:
+def renew(con: duckdb.DuckDBPyConnection, rules: EntityRules, since: int) -> bool:
     """Bring `standard` and the findings of records up to what was loaded after batch `since`.
 
-    Leaves what `standardize` leaves, with what it tells of changes. False, and nothing done, where the rules let one
-    record speak of another, or where values had to be read anew.
+    Every `value_<field>` is up to the records, and none was made anew for it. Leaves what `standardize` leaves, with
+    what it tells of changes. False, and nothing done, where the rules let one record speak of another.
     """
-    if not _record_by_record(rules) or read_fields(con, rules, rules_folder, as_of, others):
+    if not _record_by_record(rules):
         return False
     silent = silent_fields(con, rules)
     with _versions(con, rules, since):

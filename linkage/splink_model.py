@@ -18,12 +18,12 @@ from math import log2
 from typing import Any
 
 import duckdb
-import sqlglot
 from splink import DuckDBAPI, Linker
 from sqlglot import exp
 
 from rules.columns import quote
 from rules.errors import RefusedError
+from rules.expressions import parsed
 from rules.kinds import KINDS
 from rules.kinds.base import Comparison, Level
 from rules.model import ComparisonRule, Entity, EntityRules
@@ -157,7 +157,7 @@ def sided_columns(sql: str) -> set[str]:
 
 def named_columns(sql: str) -> set[str]:
     """The columns that an SQL expression names."""
-    return {column.name for column in sqlglot.parse_one(sql, read="duckdb").find_all(exp.Column)}
+    return {column.name for column in parsed(sql).find_all(exp.Column)}
 
 
 @contextmanager

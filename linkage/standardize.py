@@ -22,7 +22,6 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
-import sqlglot
 from sqlglot import exp
 
 from linkage import references
@@ -31,6 +30,7 @@ from linkage.sql import number, run, transaction
 from linkage.values import CODE, NTH, read_fields
 from linkage.workspace import use_entity
 from rules.columns import FIXED, field_columns, needed_columns, quote
+from rules.expressions import parsed
 from rules.kinds import KINDS
 from rules.kinds.base import literal
 from rules.model import CheckRule, Entity, EntityRules
@@ -71,6 +71,11 @@ def standardize(
     `retold` (source, source_key) names records whose past or findings changed.
     """
     read_fields(con, rules, rules_folder, as_of, others)
+    compose(con, rules, kept)
+
+
+def compose(con: duckdb.DuckDBPyConnection, rules: EntityRules, kept: bool = False) -> None:
+    """Build `standard` and the findings of records where every `value_<field>` is up to the records."""
     silent = silent_fields(con, rules)
     run(con, "arrival")
     _find_past(con, rules.name)
@@ -197,7 +202,7 @@ def last_checks(entity: Entity) -> list[CheckRule]:
 
 def reads_one_record(sql: str) -> bool:
     """Whether an expression over `standard` reads nothing but the record that it is computed for."""
-    tree = sqlglot.parse_one(sql, read="duckdb")
+    tree = parsed(sql)
     return not any(tree.find_all(exp.Window, exp.Select, exp.AggFunc))
 
 

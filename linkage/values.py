@@ -5,7 +5,7 @@ Reads: record, grouped_record, reference tables. Writes: value_<field>, coded, r
     value_<field>   raw (trimmed, unique), value, key, the further columns of the kind that the rules name, ok,
                     findings, code (what two values are equal by, as a number), nth (1, 2, …: the number of the text)
     coded           record_id and, for each field, <field>__nth: the number of what the record says, null for nothing
-    reading         what a table was read with: a hash of the kind's SQL and reference tables, the day, the last record
+    reading         what a table was read with: a hash of the kind's SQL and reference tables, and the day
 
 A table grows by the texts of new records and keeps its numbers. It is made anew where what it was read with changed,
 and where it holds what other entity types were found to be. On another day only those texts are read again whose
@@ -22,6 +22,9 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
 
 from linkage import references
 from linkage.sql import execute, number, transaction
@@ -35,6 +38,7 @@ from rules.model import Entity, EntityRules
 # does, and a typing error is just that.
 CODE = "code"
 REMEMBERED = 50_000  # texts that a reader of few remembers
+SHORT = 2**31  # bytes that an Arrow array of strings can hold; more need another type
 NTH = "nth"  # a record's row of `value_<field>`: what reads one field only can be computed once per distinct text
 BLANKS = " \t\r\n\u3000\u00a0\ufeff"
 BLANK = literal(BLANKS)
@@ -54,73 +58,131 @@ def read_fields(
     """
     entity = rules.entity
     load_references(con, entity, rules_folder)
-    con.execute(
-        "create table if not exists reading (field varchar primary key, sha256 varchar, as_of date, upto bigint)"
-    )
+    con.execute("create table if not exists reading (field varchar primary key, sha256 varchar, as_of date)")
     con.execute("create or replace temp table moved_value (field varchar, nth integer)")
-    known = {field: said for field, *said in con.execute("select field, sha256, as_of, upto from reading").fetchall()}
-    upto = number(con, "select coalesce(max(record_id), -1) from record")
-    grouped = number(con, "select count(*) from grouped_record") > 0
-    anew = set()
-    for field, rule in entity.fields.items():
-        said = references.delivered_sql(entity, rules.sources, field)
-        target = (others or {}).get(str(rule.options.get("entity", "")))
-        resolved = target is not None and not rule.options.get("late")
-        sha256 = _signature(entity, field, said, rules_folder)
-        before, day, read_upto = known.get(field, (None, as_of, 0))
+    known = {field: said for field, *said in con.execute("select field, sha256, as_of from reading").fetchall()}
+    signatures = {field: _signature(entity, field, _said(rules, field), rules_folder) for field in entity.fields}
+    targets = {field: (others or {}).get(str(rule.options.get("entity", ""))) for field, rule in entity.fields.items()}
+    resolved = {field for field, rule in entity.fields.items() if targets[field] and not rule.options.get("late")}
+    anew = resolved | {field for field in signatures if known.get(field, [None])[0] != signatures[field]}
+    if anew:
+        con.execute("drop table if exists coded")  # its numbers are those of the tables before
+    arrived = _Arrived(con, rules)
+    for field in entity.fields:
         with transaction(con):
-            if before != sha256 or resolved:
-                anew.add(field)
-                con.execute("drop table if exists coded")  # its numbers are those of the table before
-                execute(
-                    con,
-                    f"create or replace table {quote('value_' + field)} as {first_sql(entity, field, said)}",
-                    as_of=as_of,
-                )
+            if field in anew:
+                nothing = parsed_sql(entity, field, "select null::varchar as raw where false")
+                table = f"create or replace table {quote('value_' + field)} as"
+                execute(con, f"{table} select *, null::integer as {NTH} from ({nothing})", as_of=as_of)
             else:
-                if day != as_of and "$as_of" in KINDS[rule.kind].parse("raw", rule.options):
-                    _read_again(con, entity, field, day, as_of)
-                if read_upto < upto or grouped:
-                    execute(con, _more_sql(entity, field, said, read_upto), as_of=as_of)
-            con.execute("insert or replace into reading values (?, ?, ?, ?)", [field, sha256, as_of, upto])
-        if target is not None and resolved:
+                _read_again(con, entity, field, known[field][1], as_of)
+            arrived.read(field, as_of)
+            said = [field, signatures[field], as_of]
+            con.execute("insert or replace into reading (field, sha256, as_of) values (?, ?, ?)", said)
+        target = targets[field]
+        if target is not None and field in resolved:
             load_references(con, target.entity, rules_folder)
             references.resolve(con, field, target, as_of)
-    _code(con, rules)
+    arrived.write()
     return frozenset(anew)
 
 
-def _code(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
-    """Bring `coded` up to the records that are there; where it is missing it is made."""
-    with transaction(con):
+def _said(rules: EntityRules, field: str) -> str:
+    return references.delivered_sql(rules.entity, rules.sources, field)
+
+
+class _Arrived:
+    """The records that `coded` lacks: what their texts are is read field by field, and their numbers are kept.
+
+    Texts are told apart in memory, one field at a time: the engine would hash them once to find the distinct ones and
+    once more to number the records by them.
+    """
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
+        self._con, self._rules = con, rules
         numbers = "".join(f", {quote(f'{field}__{NTH}')} integer" for field in rules.entity.fields)
         con.execute(f"create table if not exists coded (record_id bigint{numbers})")
-        con.execute("delete from coded where record_id < 0")
         upto = number(con, "select coalesce(max(record_id), -1) from coded")
-        for table, where in (("record", f"record_id > {upto}"), ("grouped_record", "true")):
-            if number(con, f"select count(*) from {table} where {where}"):
-                con.execute(f"insert into coded by name {_coded_sql(rules, table, where)}")
+        # Records made of another entity type's have numbers below zero and may say something else every time.
+        self._records = f"(from record where record_id > {upto} union all by name from grouped_record)"
+        ids = con.sql(f"select record_id from {self._records} order by 1").to_arrow_table().column("record_id")
+        self._ids = ids.to_numpy()
+        self._numbers: dict[str, pa.Array] = {}
+
+    def read(self, field: str, as_of: date) -> None:
+        """Put the texts that `value_<field>` lacks into it, and note which one each record says."""
+        text = trimmed(_said(self._rules, field))
+        told = self._con.sql(
+            f"select record_id, raw from (select record_id, {text} as raw from {self._records}) where raw is not null"
+        ).to_arrow_table()
+        if not told.num_rows:
+            return
+        which, texts = told_apart(told.column("raw"))
+        numbered = pa.table({"i": np.arange(len(texts)), "raw": texts})
+        self._con.register("arrived", numbered)
+        table = quote("value_" + field)
+        try:
+            raw = f"select raw from arrived anti join {table} using (raw)"
+            execute(
+                self._con,
+                f"insert into {table} by name "
+                f"select *, ((select count(*) from {table}) + row_number() over ())::integer as {NTH} "
+                f"from ({parsed_sql(self._rules.entity, field, raw)})",
+                as_of=as_of,
+            )
+            found = self._con.execute(
+                f"select i, v.{NTH} as nth from arrived join {table} as v using (raw)"
+            ).fetchnumpy()
+        finally:
+            self._con.unregister("arrived")
+        of_text = np.zeros(len(texts), dtype=np.int32)
+        of_text[found["i"]] = found["nth"]
+        numbers = np.zeros(self._ids.size, dtype=np.int32)
+        numbers[np.searchsorted(self._ids, told.column("record_id").to_numpy())] = of_text[which]
+        self._numbers[field] = pa.array(numbers, mask=numbers == 0)
+
+    def write(self) -> None:
+        """Put the numbers of these records into `coded`."""
+        numbers = {f"{field}__{NTH}": numbers for field, numbers in self._numbers.items()}
+        self._con.register("arrived", pa.table({"record_id": self._ids, **numbers}))
+        with transaction(self._con):
+            self._con.execute("delete from coded where record_id < 0")
+            self._con.execute("insert into coded by name from arrived")
+        self._con.unregister("arrived")
 
 
-def _coded_sql(rules: EntityRules, table: str, where: str) -> str:
-    texts, numbers, joins = "", "", ""
-    for i, field in enumerate(rules.entity.fields):
-        texts += f", {trimmed(references.delivered_sql(rules.entity, rules.sources, field))} as t{i}"
-        numbers += f", v{i}.{NTH} as {quote(f'{field}__{NTH}')}"
-        joins += f"\nleft join (select raw, {NTH} from {quote('value_' + field)}) as v{i} on v{i}.raw = t{i}"
-    return f"select record_id{numbers} from (select record_id{texts} from {table} where {where}) as r{joins}"
+def told_apart(texts: pa.ChunkedArray) -> tuple[NDArray[np.int32], pa.Array]:
+    """The distinct texts, and for each text its place among them; no text is null."""
+    if texts.nbytes >= SHORT:
+        texts = texts.cast(pa.large_string())
+    coded = texts.dictionary_encode().combine_chunks()
+    return coded.indices.to_numpy(), coded.dictionary
 
 
 def load_references(con: duckdb.DuckDBPyConnection, entity: Entity, rules_folder: Path) -> None:
-    """Read the reference tables that the kinds of this entity type name, all columns as text."""
+    """Read the reference tables that the kinds of this entity type name, all columns as text, where they changed.
+
+    What a table was read from is noted on it.
+    """
     con.execute("create schema if not exists reference")
+    noted = "select table_name, comment from duckdb_tables() where schema_name = 'reference'"
+    known = dict(con.execute(noted).fetchall())
     for name in sorted({name for rule in entity.fields.values() for name in KINDS[rule.kind].references}):
-        path = str(reference_path(rules_folder, name))
-        con.execute(
-            f"create or replace table reference.{quote(name)} as "
-            "select * from read_csv($path, all_varchar = true, header = true, delim = ',', quote = '\"')",
-            {"path": path},
-        )
+        path = reference_path(rules_folder, name)
+        sha256 = _sha256(path)
+        if known.get(name) == sha256:
+            continue
+        with transaction(con):
+            con.execute(
+                f"create or replace table reference.{quote(name)} as "
+                "select * from read_csv($path, all_varchar = true, header = true, delim = ',', quote = '\"')",
+                {"path": str(path)},
+            )
+            con.execute(f"comment on table reference.{quote(name)} is '{sha256}'")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -217,37 +279,18 @@ def trimmed(column: str) -> str:
 
 
 def _signature(entity: Entity, field: str, said: str, rules_folder: Path) -> str:
-    """A hash of everything but day and records that `value_<field>` is a function of."""
+    """A hash of everything but the day and the texts that `value_<field>` is a function of."""
     read_with = hashlib.sha256(parsed_sql(entity, field, said).encode())
     for name in KINDS[entity.fields[field].kind].references:
-        read_with.update(reference_path(rules_folder, name).read_bytes())
+        read_with.update(_sha256(reference_path(rules_folder, name)).encode())
     return read_with.hexdigest()
-
-
-def first_sql(entity: Entity, field: str, said: str) -> str:
-    text = trimmed(said)
-    raw = f"""
-  select distinct {text} as raw from record where {text} is not null
-  union
-  select {text} from grouped_record where {text} is not null"""
-    return f"select *, row_number() over ()::integer as {NTH} from ({parsed_sql(entity, field, raw)})"
-
-
-def _more_sql(entity: Entity, field: str, said: str, upto: int) -> str:
-    """SQL that adds the texts of records after `upto`."""
-    text, table = trimmed(said), quote("value_" + field)
-    raw = f"""
-  select raw from (
-    select {text} as raw from record where record_id > {upto} union select {text} from grouped_record
-  ) anti join {table} using (raw) where raw is not null"""
-    return f"""insert into {table} by name
-select *, ((select count(*) from {table}) + row_number() over ())::integer as {NTH}
-from ({parsed_sql(entity, field, raw)})"""
 
 
 def _read_again(con: duckdb.DuckDBPyConnection, entity: Entity, field: str, day: date, as_of: date) -> None:
     """Read the texts anew that may say something else on `as_of` than on `day`; what did goes to `moved_value`."""
     table, rule = quote("value_" + field), entity.fields[field]
+    if day == as_of or "$as_of" not in KINDS[rule.kind].parse("raw", rule.options):
+        return
     turns = KINDS[rule.kind].turns(rule.options) or "true"
     raw = f"select raw from {table} where {turns}"
     first, last = sorted([day, as_of])

@@ -10,13 +10,13 @@ from datetime import date
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from rules.columns import FIXED, GOLDEN, ascii_columns, standard_columns
 from rules.errors import Problem
 from rules.errors import unknown_names as _known
+from rules.expressions import parsed
 from rules.kinds import KINDS
 from rules.model import Authority, ComparisonRule, Entity, EntityRules, Rules, Sources
 
@@ -171,7 +171,7 @@ def _gaps(file: str, field: str, sources: Sources) -> Iterator[Problem]:
 def bytewise_uses(sql: str, ascii_names: frozenset[str]) -> list[str]:
     """Byte-wise string functions in `sql` that are applied to anything but ASCII columns."""
     found = []
-    for call in sqlglot.parse_one(sql, read="duckdb").find_all(exp.Func):
+    for call in parsed(sql).find_all(exp.Func):
         name = call.sql("duckdb").split("(")[0].lower()
         if name in BYTEWISE:
             columns = {_unsided(column.name) for column in call.find_all(exp.Column)}
@@ -240,7 +240,7 @@ def _entity(rules: EntityRules) -> Iterator[Problem]:
 def _golden_check(file: str, key: str, sql: str) -> Iterator[Problem]:
     """The problems of a check over golden records; its columns are known only where the tables are."""
     try:
-        tree = sqlglot.parse_one(sql, read="duckdb")
+        tree = parsed(sql)
     except SqlglotError as error:
         yield Problem(file, key, f"not SQL: {str(error).splitlines()[0]}")
         return
@@ -382,7 +382,7 @@ def level_labels(entity: Entity, comparison: ComparisonRule) -> list[str]:
 
 def _sql(file: str, key: str, sql: str, known: set[str], ascii_names: frozenset[str]) -> Iterator[Problem]:
     try:
-        tree = sqlglot.parse_one(sql, read="duckdb")
+        tree = parsed(sql)
     except SqlglotError as error:
         yield Problem(file, key, f"not SQL: {str(error).splitlines()[0]}")
         return

@@ -14,7 +14,7 @@ from linkage.estimate import training_sql
 from linkage.score import candidate_pair_sql, comparable_sql
 from linkage.splink_model import build
 from linkage.standardize import check_findings_sql, staged_sql
-from linkage.values import first_sql
+from linkage.values import parsed_sql
 from rules.checks import BYTEWISE, bytewise_uses
 from rules.columns import ascii_columns, quote
 from rules.loader import SHIPPED, load_rules
@@ -29,7 +29,8 @@ def generated(rules: EntityRules) -> Iterator[str]:
     """Every piece of SQL that is made from the rules of an entity type."""
     entity = rules.entity
     yield from (
-        first_sql(entity, field, quote(field)).replace("$as_of", "date '2024-01-01'") for field in entity.fields
+        parsed_sql(entity, field, f"select {quote(field)} as raw").replace("$as_of", "date '2024-01-01'")
+        for field in entity.fields
     )
     yield from (staged_sql(rules), check_findings_sql(entity.checks), block_sql(entity), training_sql(entity))
     yield from (pairs_sql(entity, i) for i in range(len(entity.blocking)))

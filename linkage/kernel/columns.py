@@ -21,14 +21,14 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import sqlglot
 from numpy.typing import NDArray
 from sqlglot import exp
 
 from linkage.sql import number
-from linkage.values import NTH
+from linkage.values import NTH, SHORT
 from rules.columns import field_columns, needed_columns, quote
 from rules.errors import RefusedError
+from rules.expressions import parsed
 from rules.model import Entity
 
 Ints = NDArray[np.int64]
@@ -42,7 +42,6 @@ WIDE_NULL = int(np.iinfo(np.int64).min)
 NARROW = frozenset({"TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT"})
 WHOLE = NARROW | {"BIGINT", "UINTEGER"}
 PLACE = "_place"  # no field of the rules can bear this name
-SHORT = 2**31  # bytes that an Arrow array of strings can hold; more need another type
 TEXT, WHOLE_NUMBER, BOOLEAN, DATE, LIST, OTHER = "text", "whole number", "boolean", "date", "list", "other"
 
 
@@ -192,7 +191,7 @@ class Reader:
 
     def _origin(self, sql: str) -> Origin:
         """Where an expression is computed: over the distinct texts of a field, or over the records."""
-        tree = sqlglot.parse_one(sql, read="duckdb")
+        tree = parsed(sql)
         named = {column.name for column in tree.find_all(exp.Column)}
         fields = {name.split("__")[0] for name in named}
         # A window counts records: over distinct texts it would say something else.

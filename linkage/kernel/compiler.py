@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import duckdb
-import sqlglot
 from sqlglot import exp
 
 from linkage.kernel import conditions as c
 from linkage.kernel.columns import BOOLEAN, DATE, LIST, OTHER, TEXT, WHOLE, WHOLE_NUMBER, sort_of
 from rules.columns import quote
+from rules.expressions import parsed
 
 COMPARISONS: dict[type[exp.Expr], str] = {
     exp.EQ: "=",
@@ -79,7 +79,7 @@ class Compiler:
 
     def condition(self, sql: str) -> Bound:
         """The compiled form of a condition over `_l` / `_r` columns and `gamma_<comparison>`."""
-        tree = sqlglot.parse_one(sql, read="duckdb")
+        tree = parsed(sql)
         condition = self._truth(tree)
         return Bound(condition, asks(condition), at_most(condition))
 
@@ -200,7 +200,7 @@ class Compiler:
             if sort_of(self._type(tree)) != WHOLE_NUMBER:
                 sql_operator = "is not distinct from" if nulls else operator
                 whole_sql = f"({left.sql('duckdb')}) {sql_operator} ({right.sql('duckdb')})"
-                return self._flag(side or other, sqlglot.parse_one(whole_sql, read="duckdb"))
+                return self._flag(side or other, parsed(whole_sql))
         return c.Compare(operator, self._number(left), self._number(right), nulls)
 
     def _flag(self, side: str, tree: exp.Expr) -> c.Condition:
@@ -321,7 +321,7 @@ class Compiler:
         return self._types[sql]
 
     def _type_of(self, sql: str) -> str:
-        return self._type(sqlglot.parse_one(sql, read="duckdb"))
+        return self._type(parsed(sql))
 
     def _column(self, name: str) -> str:
         """The SQL type of a column of `standard`, with or without a side; nothing where there is none."""

@@ -25,6 +25,7 @@ from linkage.kernel.blocks import Blocks, Rule, alike, blocks, stream
 from linkage.kernel.columns import NULL, Columns, Floats, Ints, Reader
 from linkage.kernel.compiler import Bound, Compiler, Needed
 from linkage.kernel.conditions import Pairs, Positions, Truths, where_true
+from linkage.kernel.identical import Classes
 from linkage.kernel.weights import ByCode, Weights, frequency_of, prior_weight, weights
 from linkage.score import candidate_columns
 from linkage.splink_model import comparison, frequency_columns, settings
@@ -93,6 +94,7 @@ class Compiled:
 
     group     the column of the group that a source declares free of duplicates
     adjusted  the columns whose value frequencies adjust weights
+    matched   all columns but that of the group: records that are equal in them are weighed alike
     """
 
     comparisons: tuple[Levels, ...]
@@ -100,6 +102,7 @@ class Compiled:
     rules: tuple[Rule, ...]
     group: str
     adjusted: tuple[str, ...]
+    matched: frozenset[str]
     needed: Needed
 
     @classmethod
@@ -115,7 +118,9 @@ class Compiled:
         for column in adjusted:
             compiler.value(column)
         ruled = tuple(keyed(compiler, rule) for rule in entity.blocking)
-        return cls(comparisons, guards, ruled, compiler.value("dup_group"), adjusted, compiler.needed)
+        needed = compiler.needed
+        matched = frozenset({*needed.numbers, *needed.texts, *needed.lists, *needed.others})
+        return cls(comparisons, guards, ruled, compiler.value("dup_group"), adjusted, matched, needed)
 
 
 @dataclass(frozen=True)
@@ -199,11 +204,14 @@ class Model:
 class Kernel:
     """One entity type, ready to be matched: its columns in memory, its blocks counted.
 
+    Records that are equal in every matched column are weighed as one, unless `collapse` says otherwise; the pairs and
+    their weights are the same.
+
     Raises:
         RefusedError: the rules together make more pairs than `matching.budget` per record, or there are no weights.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, rules: EntityRules, collapse: bool = True) -> None:
         entity = rules.entity
         self.con = con
         self.entity = entity
@@ -221,6 +229,13 @@ class Kernel:
         con.execute("create or replace table pair_count (rule varchar, pairs bigint)")
         con.executemany("insert into pair_count values (?, ?)", [[one.rule, one.pairs] for one in self.estimates])
         refuse_above_budget(con, entity, self.estimates)
+        self.classes = Classes.of(self.columns, self.compiled.matched) if collapse else Classes.single(self.columns)
+        self._among_heads = self.classes.among(self.blocks)
+
+    @property
+    def looks(self) -> int:
+        """How many pairs of the blocks `match` looks at."""
+        return sum(one.pairs for one in self._among_heads)
 
     def match(self, advance: Callable[[int], None] = lambda done: None) -> int:
         """Weigh the pairs and write those worth keeping to `candidate_pair`; returns how many were compared."""
@@ -231,8 +246,8 @@ class Kernel:
         record[found["ordinal"]] = found["record_id"]
         compared = 0
         kept = _Kept()
-        for rule, looked, left, right in stream(self.blocks, self.group, CHUNK):
-            compared += left.size
+        for rule, looked, left, right in self._heads():
+            compared += self.classes.spread(left, right, self.group)[0].size
             advance(looked)
             kept.add(rule, self.model.promising(self._pairs(left, right)))
             if kept.size >= BATCH:
@@ -241,6 +256,17 @@ class Kernel:
         self._finish(kept, record)
         con.execute("create or replace table candidate_total as select $pairs::bigint as pairs", {"pairs": compared})
         return compared
+
+    def _heads(self) -> Iterator[tuple[int, int, Positions, Positions]]:
+        """Pairs of heads of classes that stand for pairs of records, each with the first rule that makes it."""
+        made = self._among_heads
+        group = self.group if self.classes.heads.all() else np.full(self.columns.count, -1)
+        for rule in range(len(made)):
+            within = self.classes.within(made[rule], made[:rule])
+            if within.size:
+                yield rule, 0, within, within
+        for rule, looked, left, right in stream(made, group, CHUNK):
+            yield rule, looked, *self.classes.both_ways(left, right)
 
     def _pairs(self, left: Positions, right: Positions, gammas: dict[str, Truths] | None = None) -> Pairs:
         return Pairs(self.columns, self.con, left, right, gammas or {})
@@ -251,16 +277,17 @@ class Kernel:
             return
         rule, left, right, gammas = kept.whole()
         worth, found = self.model.weighed(self._pairs(left, right, gammas))
+        of, left, right = self.classes.spread(left[worth], right[worth], self.group)
         table = {
-            "record_l": record[left[worth]],
-            "record_r": record[right[worth]],
-            "match_key": pa.array([str(i) for i in range(len(self.blocks))]).take(pa.array(rule[worth])),
-            "match_weight": found.total,
-            "verdict": pa.array(VERDICTS).take(pa.array(found.verdict)),
+            "record_l": record[left],
+            "record_r": record[right],
+            "match_key": pa.array([str(i) for i in range(len(self.blocks))]).take(pa.array(rule[worth][of])),
+            "match_weight": found.total[of],
+            "verdict": pa.array(VERDICTS).take(pa.array(found.verdict[of])),
         }
         for one in self.model.comparisons:
-            table[f"gamma_{one.name}"] = found.gammas[one.name]
-            table[f"weight_{one.name}"] = found.parts[one.name].astype(np.float32)
+            table[f"gamma_{one.name}"] = found.gammas[one.name][of]
+            table[f"weight_{one.name}"] = found.parts[one.name][of].astype(np.float32)
         self.con.register("kernel_found", pa.table(table))
         try:
             self.con.execute("insert into candidate_pair by name select * from kernel_found")

@@ -25,7 +25,6 @@ from math import log2, sqrt
 
 import duckdb
 import numpy as np
-import sqlglot
 from sqlglot import exp
 
 from linkage.estimate import EM_PAIRS, SHARE_IN_BLOCK, Estimates, Key, Told, free, m_step, u_step, unseen_u
@@ -38,6 +37,7 @@ from linkage.kernel.match import BATCH, Levels, compiled, keyed, read
 from linkage.kernel.weights import LEAST
 from linkage.progress import SILENT, Advance, Reporter
 from linkage.splink_model import comparison, level_labels
+from rules.expressions import parsed
 from rules.model import BlockingRule, ComparisonRule, Entity, EntityRules
 
 START_TOP = 0.95  # Splink's first m of the most similar level; the others share the rest
@@ -343,7 +343,7 @@ def equal_columns(condition: c.Condition) -> frozenset[str]:
 def one_sided(sql: str) -> bool:
     """Whether a condition is true of a pair wherever it is true of one record or the other, in whatever order."""
     sides: dict[str, set[str]] = {"l": set(), "r": set()}
-    for part in flattened(sqlglot.parse_one(sql, read="duckdb"), exp.Or):
+    for part in flattened(parsed(sql), exp.Or):
         side = side_of(part)
         if side:
             sides[side].add(part.transform(_without_side).sql("duckdb"))

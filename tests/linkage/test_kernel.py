@@ -32,15 +32,22 @@ SIZE = 1500
 ENTITIES = list(load_rules(SHIPPED).entities)
 
 
+DIFFER = "from {} except all from {}"
+
+
 def both(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> int:
     """Match `standard` both ways and compare everything that either leaves behind; returns the pairs compared."""
     counts = [(one.rule, one.pairs) for one in block(con, rules)]
     score(con, rules)
     con.execute("create or replace temp table theirs as select * from candidate_pair")
     (theirs,) = con.execute("select pairs from candidate_total").fetchall()
+    assert (Kernel(con, rules, collapse=False).match(),) == theirs
+    con.execute("create or replace temp table one_by_one as select * from candidate_pair")
     kernel = Kernel(con, rules)
     assert [(one.rule, one.pairs) for one in kernel.estimates] == counts
     assert (kernel.match(),) == theirs
+    assert con.execute(f"({DIFFER.format('one_by_one', 'candidate_pair')})").fetchall() == []
+    assert con.execute(f"({DIFFER.format('candidate_pair', 'one_by_one')})").fetchall() == []
     exact = ["match_key", "verdict", *(f"gamma_{one.name}" for one in rules.entity.comparisons)]
     near = ["match_weight", *(f"weight_{one.name}" for one in rules.entity.comparisons)]
     found = con.execute(
@@ -251,6 +258,7 @@ def weighed(rules: EntityRules, shares: list[float]) -> EntityRules:
 @given(
     changes=entities(),
     records=st.lists(RECORD, min_size=4, max_size=24),
+    again=st.lists(st.tuples(st.integers(0, 23), st.sampled_from([None, "g", "h"])), max_size=12),
     shares=st.lists(st.floats(0.001, 0.999), min_size=3, max_size=7),
     chunk=st.sampled_from([3, 50, 1 << 16]),
 )
@@ -258,10 +266,12 @@ def test_any_rules_over_any_records_are_matched_as_splink_matches_them(
     tmp_path_factory: pytest.TempPathFactory,
     changes: dict[str, Any],
     records: list[dict[str, Any]],
+    again: list[tuple[int, str | None]],
     shares: list[float],
     chunk: int,
 ) -> None:
     rules = weighed(vessel(tmp_path_factory.mktemp("any"), **changes), shares)
+    records += [records[i % len(records)] | {"dup_group": group} for i, group in again]
     con = database(rules, records)
     standardize(con, rules, rules.folder.parent, DAY)
     frequencies.load(con, rules)

@@ -88,7 +88,7 @@ def test_numbers_of_values_that_were_read_anew_are_never_those_of_before(
     # As if the kind had read names in another way until now: the table is made anew, and then the run dies.
     con.execute("update reading set sha256 = 'another' where field = 'name'")
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(values, "_code", interrupted)
+        patched.setattr(values._Arrived, "write", interrupted)
         standardize(con, vessel(tmp_path), tmp_path, DAY)
     con.execute("update value_name set nth = 4 - nth")
     standardize(con, vessel(tmp_path), tmp_path, DAY)
