@@ -108,7 +108,8 @@ def suggest(
         )
     search = _Search(con, entity, known, cap)
     with reporter.step(f"{entity.entity}: conjunctions of {len(search.keys)} keys"):
-        covers = [_filled(_Cover(search, again, start), budget) for start in ([], search.present(entity))]
+        starts = [[], search.present(entity)] if entity.blocking else [[]]
+        covers = [_filled(_Cover(search, again, start), budget) for start in starts]
     cover = max((one for one in covers if one.made() <= budget), key=lambda one: one.value, default=covers[0])
     return Suggestion(
         tuple(_rule(one.keys, one.cap) for one in cover.chosen),
