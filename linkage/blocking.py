@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import inf
 from typing import Any
 
@@ -211,9 +211,7 @@ def _figures(
         "cap": rule.cap,
         "pairs": pairs,
         "per_record": pairs / max(made.count, 1),
-        "largest_blocks": [
-            {"keys": list(keys), "records": n} for keys, n in largest_blocks(made.con, made.entity, rule, SHOWN)
-        ],
+        "largest_blocks": [asdict(one) for one in largest_blocks(made.con, made.entity, rule, SHOWN)],
         "block_sizes": made.sizes(i),
         "caught": int(mine.sum()),
         "caught_by_it_alone": int((masks == bit).sum()),
@@ -260,8 +258,9 @@ def _tell_rules(con: duckdb.DuckDBPyConnection, known: Known, masks: Ints) -> No
     con.register("told_rules", pa.table({"l": known.left, "r": known.right, "rules": masks}))
     try:
         con.execute(
-            "create or replace temp table known_pair as select k.* exclude (l, r), l, r, coalesce(rules, 0) as rules "
-            "from known_pair as k join told_rules using (l, r)"
+            "create or replace temp table known_pair as "
+            "select l, r, k.truth, k.errors, k.chance, coalesce(t.rules, 0) as rules "
+            "from known_pair as k join told_rules as t using (l, r)"
         )
     finally:
         con.unregister("told_rules")
