@@ -25,6 +25,7 @@ from linkage.cases import run_cases
 from linkage.rule_set import tables_of, version_of
 from linkage.starting import propose
 from linkage.workspace import Workspace
+from rules import keys
 from rules.checks import warnings
 from rules.errors import RulesError
 from rules.loader import SHIPPED, load_rules
@@ -149,6 +150,19 @@ def rules_check(
     say(as_json, document | {"rule_set": version, "notes": notes, "failed": failed}, lines)
     if failed:
         raise typer.Exit(2)
+
+
+@rules_app.command("keys")
+def rules_keys(
+    word: Annotated[str, typer.Argument(help="A word in the key, its table or its meaning; default: all.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Tell what the keys of the rules mean, their types and their defaults."""
+    found = keys.matching(word)
+    if as_json:
+        return print_json(found)
+    names = ("file", "table", "key", "type", "default", "zh", "en")
+    print_table("keys of the rules", names, [[one[name] for name in names] for one in found])
 
 
 @rules_app.command("approve")

@@ -10,14 +10,14 @@ import duckdb
 import typer
 
 from commands.printing import Bars, as_number, out, plain, print_json, print_table
-from commands.shared import HERE, AsJson, AsOf, EntityName, Number, Place, day_of, entity_of, open_batch
+from commands.shared import HERE, AsJson, AsOf, Batch, EntityName, Number, Place, day_of, entity_of, open_batch
 from golden_records import accuracy
 from golden_records.query import Release
 from linkage import blocking as blockings
 from linkage import clerical
 from linkage.decisions import DecisionStore
 from linkage.frame import build
-from linkage.known import Known, from_truth, from_weights
+from linkage.known import Known, from_frame, from_truth, from_weights
 from linkage.link import standardized
 from linkage.rule_sets import name_of
 from linkage.splink_model import weighed
@@ -25,6 +25,7 @@ from linkage.suggesting import suggest
 from linkage.waiting import fill_queue
 from linkage.workspace import Workspace
 from rules.errors import NotFoundError, RefusedError
+from rules.model import EntityRules
 
 app = typer.Typer()
 CAP = 100
@@ -46,22 +47,10 @@ def blocking(
         bars = Bars()
         one, linked = standardized(batch.con, batch.ws, batch.rules, batch.decisions, entity, day_of(as_of))
 
-        def known() -> Known:
-            if truth is not None:
-                return from_truth(batch.con, truth)
-            return from_weights(batch.con, batch.decisions.replay(entity), linked)
-
-        found = blockings.measure(batch.con, one, known(), bars)
+        found = blockings.measure(batch.con, one, _known(batch, one, truth, linked), bars)
         if suggested:
             pairs = budget or found["union"]["pairs"] or sum(rule["pairs"] for rule in found["rules"])
-            better = suggest(batch.con, one.entity, known(), pairs, cap, bars)
-            found["suggested"] = {
-                "budget": pairs,
-                "pairs": better.pairs,
-                "share": better.share,
-                "path": [{"pairs": n, "share": share} for n, share in better.path],
-                "toml": better.as_toml(),
-            }
+            found["suggested"] = _suggested(batch, one, _likely(batch, one, truth, linked), pairs, cap)
     if as_json:
         return print_json(found)
     _show(found)
@@ -123,12 +112,10 @@ def report(
     """Tell of blocking, weights and accuracy of an entity type in one document, or one page with charts."""
     with open_batch(workspace, "report") as batch:
         one, linked = standardized(batch.con, batch.ws, batch.rules, batch.decisions, entity, day_of(as_of))
-        known = from_weights(batch.con, batch.decisions.replay(entity), linked)
-        found = blockings.measure(batch.con, one, known)
+        found = blockings.measure(batch.con, one, _known(batch, one, None, linked))
         if suggested:
-            better = suggest(batch.con, one.entity, known, found["union"]["pairs"], CAP)
-            path = [{"pairs": n, "share": share} for n, share in better.path]
-            found["suggested"] = {"pairs": better.pairs, "share": better.share, "path": path, "toml": better.as_toml()}
+            pairs = found["union"]["pairs"] or sum(rule["pairs"] for rule in found["rules"])
+            found["suggested"] = _suggested(batch, one, _likely(batch, one, None, linked), pairs, CAP)
         document: dict[str, Any] = {
             "entity": entity,
             "rule_set": name_of(batch.ws.rules_folder),
@@ -145,6 +132,37 @@ def report(
     if html is None:
         return _show(found)
     out.print(f"{html} is written.")
+
+
+def _known(batch: Batch, one: EntityRules, truth: Path | None, linked: bool) -> Known:
+    """The pairs that rules are judged by: of a truth, else those that are accepted."""
+    if truth is not None:
+        return from_truth(batch.con, truth)
+    return from_weights(batch.con, batch.decisions.replay(one.name), linked)
+
+
+def _likely(batch: Batch, one: EntityRules, truth: Path | None, linked: bool) -> Known:
+    """The pairs that better rules are searched by: of a truth, else also what is only likely."""
+    if truth is not None or not linked:
+        return _known(batch, one, truth, linked)
+    build(batch.con, one)
+    return from_frame(batch.con, batch.decisions.replay(one.name))
+
+
+def _suggested(batch: Batch, one: EntityRules, known: Known, budget: int, cap: int) -> dict[str, Any]:
+    """Rules that do better within a budget, and what they would cost a larger registry."""
+    better = suggest(batch.con, one.entity, known, budget, cap, Bars())
+    changed = one.model_copy(update={"entity": one.entity.model_copy(update={"blocking": better.rules})})
+    measured = blockings.measure(batch.con, changed, known)
+    told = [*measured["rules"], measured["union"]]
+    return {
+        "budget": budget,
+        "pairs": better.pairs,
+        "share": better.share,
+        "path": [{"pairs": n, "share": share} for n, share in better.path],
+        "rules": [{key: rule[key] for key in ("rule", "pairs", "grown") if key in rule} for rule in told],
+        "toml": better.as_toml(),
+    }
 
 
 def _last_estimate(decisions: DecisionStore, entity: str) -> dict[str, Any] | None:
@@ -288,15 +306,22 @@ def _show(found: dict[str, Any]) -> None:
         print_table("pairs per record in a larger registry, with 95 % intervals", ("rule", *goals), rows)
     if "suggested" in found:
         better = found["suggested"]
+        if goals:
+            rows = [
+                [one["rule"], as_number(one["pairs"]), *map(_grown, one.get("grown", ()))] for one in better["rules"]
+            ]
+            print_table("suggested: pairs, and pairs per record in a larger registry", ("rule", "pairs", *goals), rows)
+        known = "known" if found["known_from"] == "truth" else "likely"
         out.print(
-            f"suggested: {better['share']:.2%} of the known pairs with {better['pairs']:,} pairs "
+            f"suggested: {better['share']:.2%} of the {known} pairs with {better['pairs']:,} pairs "
             f"(budget {better['budget']:,}). In entity.toml, then 'shuyuan train {found['entity']}':\n"
         )
         out.print(plain(better["toml"]))
 
 
 def _grown(goal: dict[str, Any]) -> str:
-    return f"{goal['per_record']:,.3g} ({goal['low_per_record']:,.3g}–{goal['high_per_record']:,.3g})"
+    least = "≤ " if goal["capped"] else ""
+    return f"{least}{goal['per_record']:,.3g} ({goal['low_per_record']:,.3g}–{goal['high_per_record']:,.3g})"
 
 
 def _short(records: int) -> str:

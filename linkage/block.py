@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from linkage.crowded import crowded
 from linkage.frequencies import block_keys, block_source, block_text, hub_name, hubs_sql
 from linkage.frequencies import total as frozen_total
 from linkage.sql import number, rows
@@ -119,35 +120,62 @@ def _estimate(con: duckdb.DuckDBPyConnection, entity: Entity) -> list[RulePairs]
 
 
 def refuse_above_budget(con: duckdb.DuckDBPyConnection, entity: Entity, estimates: list[RulePairs]) -> None:
-    """RefusedError where the rules together make more pairs than `matching.budget` per record."""
+    """RefusedError where the rules together make more pairs than `matching.budget` per record.
+
+    It names the cause: a source of which too many records have one value, else the largest blocks and whose they are.
+    """
     records = max(number(con, "select count(*) from standard"), frozen_total(con))
     allowed = int(entity.matching.budget * records)
     wanted = sum(estimate.pairs for estimate in estimates)
     if wanted <= allowed:
         return
     worst = max(range(len(estimates)), key=lambda i: estimates[i].pairs)
-    rule = entity.blocking[worst]
-    blocks = "; ".join(
-        f"{' + '.join(str(key) for key in keys)} ({count} records)" for keys, count in largest_blocks(con, entity, rule)
-    )
-    raise RefusedError(
+    blocks = "; ".join(map(str, largest_blocks(con, entity, entity.blocking[worst])))
+    said = (
         f"blocking would make {wanted:,} candidate pairs, more than the budget of {allowed:,} "
         f"({entity.matching.budget:g} per record). Rule {estimates[worst].rule!r} makes {estimates[worst].pairs:,}; "
-        f"its largest blocks are {blocks}. Give the rule another key or a lower `cap` "
-        "in entity.toml, then run 'shuyuan train' to count its hubs"
+        f"its largest blocks are {blocks}. "
     )
+    if causes := list(crowded(con, entity)):
+        raise RefusedError(f"{said}The cause: {'; '.join(causes)}")
+    raise RefusedError(
+        f"{said}If a source went wrong, ask its owner; else give the rule another key or a lower `cap` in entity.toml, "
+        "then run 'shuyuan train' to count its hubs"
+    )
+
+
+@dataclass(frozen=True)
+class LargeBlock:
+    """A block: its keys, masked, how many records stand in it, and the source that most of them are of."""
+
+    keys: tuple[str | None, ...]
+    records: int
+    source: str
+    of_source: int
+
+    def __str__(self) -> str:
+        keys = " + ".join(str(key) for key in self.keys)
+        return f"{keys} ({self.records:,} records, {self.of_source:,} of source {self.source})"
 
 
 def largest_blocks(
     con: duckdb.DuckDBPyConnection, entity: Entity, rule: BlockingRule, limit: int = SHOWN
-) -> list[tuple[tuple[str | None, ...], int]]:
-    """The largest blocks of a rule, hubs left out: their keys, masked, and how many records stand in each."""
+) -> list[LargeBlock]:
+    """The largest blocks of a rule, hubs left out."""
     found = rows(
         con,
-        f"select any_value({block_text(rule)} order by ordinal), count(*) from {block_source(rule)} "
-        f"where {hashed_sql(rule)} is not null group by {hashed_sql(rule)} order by 2 desc, 1 limit {limit}",
+        f"""
+        with part as (
+          select {hashed_sql(rule)} as block, source, min({block_text(rule)}) as text, count(*) as n
+          from {block_source(rule)} group by all
+        )
+        select min(text), sum(n)::bigint, arg_max(source, (n, source)), max(n) from part where block is not null
+        group by block order by 2 desc, 1 limit {limit}""",
     )
-    return [(masked_keys(entity, rule, str(text).split("\x1f")), int(str(count))) for text, count in found]
+    return [
+        LargeBlock(masked_keys(entity, rule, str(text).split("\x1f")), int(str(n)), str(source), int(str(most)))
+        for text, n, source, most in found
+    ]
 
 
 def _blocks(rule: BlockingRule, i: int) -> str:

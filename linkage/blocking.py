@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import inf
 from typing import Any
 
@@ -24,10 +24,10 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from linkage import frequencies
+from linkage import frequencies, growth
 from linkage.block import largest_blocks
 from linkage.frequencies import hub_name
-from linkage.growth import GROUPS, Spread, extrapolate
+from linkage.growth import GROUPS, Expected, Spread
 from linkage.kernel.blocks import Blocks, alike, blocks, stream, together
 from linkage.kernel.columns import Ints
 from linkage.kernel.compiler import Compiler
@@ -180,13 +180,21 @@ def _spread_of_known(made: Blocking, known: Known, masks: Ints) -> list[Spread]:
     return found
 
 
-def _grown(made: Blocking, told: Streamed, i: int, known: list[Spread]) -> list[Document]:
+def _grown(made: Blocking, told: Streamed, i: int, known: list[Spread]) -> list[Expected]:
+    """What rule `i` would make of larger registries (behind the last: all rules together)."""
     spread = Spread(told.spread[i].within, told.spread[i].across, known[i].across)
     records = np.bincount(_groups_of_places(made), minlength=GROUPS)
-    rules = made.entity.blocking[i : i + 1] or made.entity.blocking
+    goals = [goal for goal in GOALS if goal > made.count]
+    if i == len(made.blocks):
+        alone = [_grown(made, told, j, known) for j in range(i)]
+        return [
+            growth.together([one[at] for one in alone], growth.extrapolate(spread, records, goal))
+            for at, goal in enumerate(goals)
+        ]
+    rule = made.entity.blocking[i]
     # A block of at most `cap` records gives each of them (cap - 1) / 2 pairs; with `each` nobody knows how many blocks.
-    most = sum(inf if rule.cap is None or rule.each else (rule.cap - 1) / 2 for rule in rules)
-    return [extrapolate(spread, records, goal, most * goal).as_dict() for goal in GOALS if goal > made.count]
+    most = inf if rule.cap is None or rule.each else (rule.cap - 1) / 2
+    return [growth.extrapolate(spread, records, goal, most * goal) for goal in goals]
 
 
 def _figures(
@@ -203,9 +211,7 @@ def _figures(
         "cap": rule.cap,
         "pairs": pairs,
         "per_record": pairs / max(made.count, 1),
-        "largest_blocks": [
-            {"keys": list(keys), "records": n} for keys, n in largest_blocks(made.con, made.entity, rule, SHOWN)
-        ],
+        "largest_blocks": [asdict(one) for one in largest_blocks(made.con, made.entity, rule, SHOWN)],
         "block_sizes": made.sizes(i),
         "caught": int(mine.sum()),
         "caught_by_it_alone": int((masks == bit).sum()),
@@ -218,7 +224,7 @@ def _figures(
             "new_pairs": sum(n for mask, n in told.by_rules.items() if mask & bit and not mask & (bit - 1)),
             "predicted_s": round(seconds * made.blocks[i].pairs / looked, 3) if looked else 0.0,
             "seconds": round(told.seconds[i], 3),
-            "grown": _grown(made, told, i, spread),
+            "grown": [one.as_dict() for one in _grown(made, told, i, spread)],
         }
     return document
 
@@ -238,7 +244,7 @@ def _union(
             "per_record": document["pairs"] / max(made.count, 1),
             "predicted_s": round(sum(one["predicted_s"] for one in found), 3),
             "seconds": round(sum(one["seconds"] for one in found), 3),
-            "grown": _grown(made, told, len(made.blocks), spread),
+            "grown": [one.as_dict() for one in _grown(made, told, len(made.blocks), spread)],
         }
     return document
 
@@ -252,8 +258,9 @@ def _tell_rules(con: duckdb.DuckDBPyConnection, known: Known, masks: Ints) -> No
     con.register("told_rules", pa.table({"l": known.left, "r": known.right, "rules": masks}))
     try:
         con.execute(
-            "create or replace temp table known_pair as select k.* exclude (l, r), l, r, coalesce(rules, 0) as rules "
-            "from known_pair as k join told_rules using (l, r)"
+            "create or replace temp table known_pair as "
+            "select l, r, k.truth, k.errors, k.chance, coalesce(t.rules, 0) as rules "
+            "from known_pair as k join told_rules as t using (l, r)"
         )
     finally:
         con.unregister("told_rules")

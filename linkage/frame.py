@@ -3,7 +3,8 @@
 Reads: standard, cluster, frequency. Writes: temporary table frame.
 
     frame   l, r (ordinals), match_weight (null: together only by way of others), linked, probed (only a probe makes the
-            pair, no rule does), region, key (the number of the first rule or probe that makes it)
+            pair, no rule does), held (apart whatever it weighs: a guard or a constraint holds), region, key (the number
+            of the first rule or probe that makes it)
 
 A rule that missed a pair does not tell of it. So every rule is loosened, one key at a time, to *probes*, and the pairs
 of those that make no more than PROBED pairs per record are weighed as well, down to DEEPER below `review`. What is
@@ -63,7 +64,8 @@ def build(con: duckdb.DuckDBPyConnection, rules: EntityRules, reporter: Reporter
         kernel = Kernel(con, _loose(rules, loosened, floor))
         compared = kernel.match()
         region = f"cast(({entity.region}) as varchar)" if entity.region else "null::varchar"
-        con.execute(_FRAME.format(region=region, rules=len(entity.blocking)))
+        excluded = " or ".join(f"s.{quote(one.column)} <> t.{quote(one.column)}" for one in entity.exclusive)
+        con.execute(_FRAME.format(region=region, rules=len(entity.blocking), excluded=excluded or "false"))
     kept = number(con, "select count(*) from frame where match_weight is not null")
     return Frame(number(con, "select count(*) from frame"), compared - kept, floor, *unseen(con, entity, loosened))
 
@@ -110,9 +112,10 @@ def affordable(con: duckdb.DuckDBPyConnection, entity: Entity) -> tuple[Blocking
 
 
 def _loose(rules: EntityRules, loosened: tuple[BlockingRule, ...], floor: float) -> EntityRules:
-    """The rules with probes behind them, by which every pair above `floor` is kept."""
+    """The rules with probes behind them, by which every pair above `floor` is kept; what a guard holds is marked."""
     matching = rules.entity.matching.model_copy(update={"review": floor, "budget": UNBOUNDED})
-    changed = {"blocking": (*rules.entity.blocking, *loosened), "matching": matching, "guards": ()}
+    guards = tuple(guard.model_copy(update={"effect": "review"}) for guard in rules.entity.guards)
+    changed = {"blocking": (*rules.entity.blocking, *loosened), "matching": matching, "guards": guards}
     return rules.model_copy(update={"entity": rules.entity.model_copy(update=changed)})
 
 
@@ -138,10 +141,12 @@ with placed as (
   select a.ordinal as l, b.ordinal as r from placed as a join placed as b using (cluster_id)
   where a.ordinal < b.ordinal and (a.dup_group is null or a.dup_group is distinct from b.dup_group)
 ), weighed as (
-  select least(a.ordinal, b.ordinal) as l, greatest(a.ordinal, b.ordinal) as r, match_weight, match_key::integer as key
+  select least(a.ordinal, b.ordinal) as l, greatest(a.ordinal, b.ordinal) as r, match_weight, match_key::integer as key,
+         verdict = 'guard' or (verdict = 'accept' and match_key::integer < {rules}) as held
   from candidate_pair join standard as a on a.record_id = record_l join standard as b on b.record_id = record_r
 )
-select l, r, match_weight, t is not null as linked, coalesce(key >= {rules}, false) as probed, key,
-       least(a.region, b.region) as region
-from weighed as w full join (select l, r, true as t from together) as tt using (l, r)
-join placed as a on a.ordinal = l join placed as b on b.ordinal = r"""
+select l, r, match_weight, y is not null as linked, coalesce(key >= {rules}, false) as probed,
+       y is null and (held or coalesce({excluded}, false)) as held, key, least(a.region, b.region) as region
+from weighed as w full join (select l, r, true as y from together) as yy using (l, r)
+join placed as a on a.ordinal = l join placed as b on b.ordinal = r
+join standard as s on s.ordinal = l join standard as t on t.ordinal = r"""

@@ -54,23 +54,43 @@ class Spread:
 
 @dataclass(frozen=True)
 class Expected:
-    """Pairs at a number of records: expected, with a 95 % interval."""
+    """Pairs at a number of records: expected, with a 95 % interval.
+
+    `capped` says that the pairs are no more than what caps leave: blocks grow beyond them, and are skipped.
+    """
 
     records: int
     pairs: float
     low: float
     high: float
+    capped: bool = False
 
     def as_dict(self) -> dict[str, float | int]:
         """For machines: pairs and pairs per record."""
         return {
             "records": self.records,
             "pairs": round(self.pairs),
+            "capped": self.capped,
             **{
                 f"{name}per_record": float(f"{value / self.records:.4g}")
                 for name, value in (("", self.pairs), ("low_", self.low), ("high_", self.high))
             },
         }
+
+
+def together(alone: Sequence[Expected], union: Expected) -> Expected:
+    """What rules make together, which is no more than what all of them make alone, and no less than any of them."""
+
+    def within(value: float, parts: list[float]) -> float:
+        return min(max(value, *parts), sum(parts))
+
+    return Expected(
+        union.records,
+        within(union.pairs, [one.pairs for one in alone]),
+        within(union.low, [one.low for one in alone]),
+        within(union.high, [one.high for one in alone]),
+        any(one.capped for one in alone),
+    )
 
 
 def extrapolate(spread: Spread, records: Ints, wanted: int, most: float = math.inf) -> Expected:
@@ -87,10 +107,10 @@ def extrapolate(spread: Spread, records: Ints, wanted: int, most: float = math.i
     kept = [np.arange(GROUPS) != j for j in range(GROUPS) if records[j]]
     parts = np.array([_at(spread, records, wanted, one) for one in kept if records[one].sum()])
     if parts.size < 2:
-        return Expected(wanted, min(whole, most), 0.0, most)
+        return Expected(wanted, min(whole, most), 0.0, most, whole > most)
     error = math.sqrt((parts.size - 1) / parts.size * float(((parts - parts.mean()) ** 2).sum()))
     low, high = max(0.0, whole - Z * error), whole + Z * error
-    return Expected(wanted, min(whole, most), min(low, most), min(high, most))
+    return Expected(wanted, min(whole, most), min(low, most), min(high, most), whole > most)
 
 
 def _at(spread: Spread, records: Ints, wanted: int, kept: np.ndarray) -> float:

@@ -112,7 +112,8 @@ def _learn(
         settings = Settings(wide, em, max(matches / records, 1 / records), accept, FIRST.review, settings.budget)
     with reporter.step("blocking"):
         con.execute("update candidate_pair set verdict = 'accept' where match_weight >= ?", [settings.accept])
-        better = suggest(con, one.entity, from_weights(con, ()), int(WIDE * records), CAP)
+        anew = one.entity.model_copy(update={"blocking": ()})
+        better = suggest(con, anew, from_weights(con, ()), int(WIDE * records), CAP, again=0.0)
     settings = Settings(
         better.rules,
         em,

@@ -2,27 +2,33 @@
 
 Reads: standard. Writes nothing.
 
-A key column is one that the rules have computed: a field's key, a further column of its kind, what is derived, or the
-beginning of a text. A greedy cover takes, again and again, the conjunction that brings most known pairs not yet brought
-for what it costs, as long as all of them stay within the budget (Khuller, Moss & Naor 1999, "The budgeted maximum
-coverage problem"; for blocking Bilenko, Kamath & Mooney 2006, "Adaptive blocking"). At last it leaves out what later
-rules made needless. What costs are pairs that are not known: those that are have to be made anyway.
+A key column is one that the rules have computed: a field's key, a further column of its kind, what is derived, the
+beginning of a text, or what the present rules block by. A greedy cover takes, again and again, the conjunction that
+brings most known pairs not yet brought for what it costs, as long as all of them stay within the budget (Khuller, Moss
+& Naor 1999, "The budgeted maximum coverage problem"; for blocking Bilenko, Kamath & Mooney 2006, "Adaptive blocking").
+At last it leaves out what later rules made needless. What costs are pairs that are not known: those that are have to be
+made anyway. Where pairs are only likely, each counts by its probability.
+
+A pair that one rule brings is still worth `again` of itself: it stands for others like it that nobody knows, of which a
+rule misses some. So what the cover leaves of the budget is spent on bringing pairs in a second way.
 
 Conjunctions are searched key by key, the most promising BEAM of each length: a key is added to those that were counted,
 and what the longer one would make is guessed from how selective the key is by itself. What is taken was counted
-exactly, blocks of more than `cap` records left out, as in linking.
+exactly, blocks of more than `cap` records left out, as in linking. Of more than MOST known pairs as many are looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import duckdb
 import numpy as np
 
 from linkage.kernel.blocks import Blocks, Rule, alike, blocks, held, null_of, stream
-from linkage.kernel.columns import Bools, Columns, Ints
+from linkage.kernel.columns import Bools, Columns, Floats, Ints
 from linkage.kernel.compiler import Compiler
 from linkage.kernel.conditions import shared
 from linkage.kernel.match import CHUNK, groups, read
@@ -35,23 +41,27 @@ from rules.model import BlockingRule, Entity
 LONGEST = 4
 BEAM = 24
 LEAST = 0.0005  # of the known pairs: a rule that brings fewer new ones is not worth a line in the rules
+AGAIN = 0.1
+MOST = 50_000
 EACH = "each "  # before a list column: records that share an element agree
 PREFIXES = (1, 3, 6)
+Keys = tuple[str, ...]
 NO_KEY = ("__ok", "__code", "__nth", "__depth", "__placeholder")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidate:
-    """A conjunction of keys: the pairs that it makes, and which of the known pairs it brings."""
+    """A conjunction of keys with a cap: the known pairs that it brings, and how many others it makes."""
 
-    keys: tuple[str, ...]
-    pairs: int
+    keys: Keys
+    cap: int
     brings: Bools
+    chance: float
 
-    @property
-    def chance(self) -> int:
-        """The pairs that are not known."""
-        return self.pairs - int(self.brings.sum())
+    @cached_property
+    def fields(self) -> frozenset[str]:
+        """The fields of the keys."""
+        return _fields(self.keys)
 
 
 @dataclass(frozen=True)
@@ -74,11 +84,18 @@ class Suggestion:
 def as_toml(rule: BlockingRule) -> str:
     """A blocking rule as it stands in `entity.toml`."""
     each = f"each = {quoted(rule.each)}\n" if rule.each else ""
-    return f"[[blocking]]\nkeys = [{', '.join(quoted(key) for key in rule.keys)}]\n{each}cap = {rule.cap}\n"
+    capped = f"cap = {rule.cap}\n" if rule.cap else ""
+    return f"[[blocking]]\nkeys = [{', '.join(quoted(key) for key in rule.keys)}]\n{each}{capped}"
 
 
 def suggest(
-    con: duckdb.DuckDBPyConnection, entity: Entity, known: Known, budget: int, cap: int, reporter: Reporter = SILENT
+    con: duckdb.DuckDBPyConnection,
+    entity: Entity,
+    known: Known,
+    budget: int,
+    cap: int,
+    reporter: Reporter = SILENT,
+    again: float = AGAIN,
 ) -> Suggestion:
     """The blocking rules that a greedy cover finds within `budget` pairs, blocks above `cap` records left out.
 
@@ -91,49 +108,125 @@ def suggest(
         )
     search = _Search(con, entity, known, cap)
     with reporter.step(f"{entity.entity}: conjunctions of {len(search.keys)} keys"):
-        chosen, path = _cover(search, budget, known.count)
-    rules = tuple(_rule(one.keys, cap) for one in chosen)
-    return Suggestion(rules, search.together(chosen), path[-1][1] if path else 0.0, tuple(path))
+        starts = [[], search.present(entity)] if entity.blocking else [[]]
+        covers = [_filled(_Cover(search, again, start), budget) for start in starts]
+    cover = max((one for one in covers if one.made() <= budget), key=lambda one: one.value, default=covers[0])
+    return Suggestion(
+        tuple(_rule(one.keys, one.cap) for one in cover.chosen),
+        search.together(cover.chosen),
+        cover.share,
+        tuple(cover.path),
+    )
 
 
-def _cover(search: _Search, budget: int, known: int) -> tuple[list[Candidate], list[tuple[int, float]]]:
-    """The greedy cover, and how it grew."""
-    open_ = np.ones(known, dtype=np.bool_)
-    chosen: list[Candidate] = []
-    path: list[tuple[int, float]] = []
-    chance = 0
-    while open_.any():
-        best, worth = None, 0.0
-        for one in search.promising(open_):
-            new = int((one.brings & open_).sum())
-            if new < LEAST * known:
-                continue
-            if chance + one.chance + known - int(open_.sum()) + new <= budget and _worth(new, one.chance) > worth:
-                best, worth = one, _worth(new, one.chance)
-        if best is None:
-            break
-        chosen.append(best)
-        chance += best.chance
-        open_ &= ~best.brings
-        path.append((chance + known - int(open_.sum()), 1 - int(open_.sum()) / known))
-    for one in sorted(chosen, key=lambda one: -one.chance):
-        others = [other for other in chosen if other is not one]
-        if others and not (one.brings & ~np.logical_or.reduce([other.brings for other in others])).any():
-            chosen = others
-    return chosen, path
+class _Cover:
+    """Conjunctions that were taken, in order, and what they make and bring.
+
+    path     pairs and share of the known ones after each that was taken
+    overlap  pairs that several of them make and that are no matches, as far as they were counted
+    """
+
+    def __init__(self, search: _Search, again: float, start: Sequence[Candidate] = ()) -> None:
+        self.search, self.again = search, again
+        self.chosen: list[Candidate] = []
+        self.path: list[tuple[int, float]] = []
+        self.overlap = 0.0
+        for one in start:
+            self.take(one)
+
+    def open(self, keys: Keys) -> Floats:
+        """What each known pair is still worth to a rule with these keys.
+
+        A rule over the same fields as one that was taken, or over some of them, is no second way to bring a pair.
+        """
+        left, fields = self.search.worth.copy(), _fields(keys)
+        for one in self.chosen:
+            nested = fields <= one.fields or fields >= one.fields
+            left[one.brings] *= 0.0 if nested else self.again
+        return left
+
+    @property
+    def share(self) -> float:
+        """The share of the known pairs that are brought."""
+        worth = self.search.worth
+        return float(worth[self._brought()].sum() / worth.sum())
+
+    @property
+    def value(self) -> tuple[float, float]:
+        """What a cover is judged by: the share, to what is worth a rule, then the fewer pairs."""
+        return round(self.share / LEAST) * LEAST, -self.made()
+
+    def made(self, more: Sequence[Candidate] = ()) -> float:
+        """The pairs that the conjunctions make together with `more`, at most: chance pairs and matches."""
+        matches = float(self.search.worth[self._brought(more)].sum()) * self.search.scale
+        return sum(one.chance for one in (*self.chosen, *more)) - self.overlap + matches
+
+    def take(self, one: Candidate) -> None:
+        """Take a conjunction."""
+        self.chosen.append(one)
+        self.path.append((round(self.made()), self.share))
+
+    def leave_out(self) -> None:
+        """Leave out the conjunctions whose loss nobody would notice, the most costly first."""
+        for one in sorted(self.chosen, key=lambda one: -one.chance):
+            others = _Cover(self.search, self.again, [other for other in self.chosen if other is not one])
+            if others.chosen and float(others.open(one.keys)[one.brings].sum()) < self.search.least:
+                self.chosen.remove(one)
+
+    def recount(self) -> None:
+        """Count exactly what was so far summed up by conjunction."""
+        self.overlap += self.made() - self.search.together(self.chosen)
+
+    def _brought(self, more: Sequence[Candidate] = ()) -> Bools:
+        none = np.zeros(self.search.worth.size, dtype=np.bool_)
+        found: Bools = np.logical_or.reduce([none, *(one.brings for one in (*self.chosen, *more))])
+        return found
 
 
-def _worth(new: int, chance: float) -> float:
+def _filled(cover: _Cover, budget: int) -> _Cover:
+    """A cover with the best conjunctions, one after the other, that the budget holds."""
+    cover.recount()
+    counted = True
+    while True:
+        cover.leave_out()
+        best = _best(cover, budget)
+        if best is not None:
+            cover.take(best)
+        elif counted:
+            return cover
+        else:
+            cover.recount()
+        counted = best is None
+
+
+def _best(cover: _Cover, budget: int) -> Candidate | None:
+    """The conjunction that is worth most of what is open, and that the budget still holds."""
+    search = cover.search
+    found = []
+    for one in search.promising(cover):
+        new = float(cover.open(one.keys)[one.brings].sum())
+        if one not in cover.chosen and new >= search.least:
+            found.append((_worth(new * search.scale, one.chance, len(one.keys)), one))
+    for _, one in sorted(found, key=lambda told: (-told[0], told[1].keys)):
+        if cover.made([one]) <= budget:
+            return one
+    return None
+
+
+def _worth(new: float, chance: float, keys: int) -> float:
     """New known pairs, and new ones for each chance pair: few rules that bring much before many that cost nothing."""
-    return new * new / (new + max(chance, 0.0) + 1.0)
+    return new * new / (new + chance + keys)
 
 
 class _Search:
-    """The key columns in memory, which of them agree in which known pair, and the conjunctions counted so far."""
+    """The key columns in memory, which of them agree in which known pair, and the conjunctions counted so far.
+
+    worth  how likely each known pair is one entity; `scale` known pairs stand behind each that is looked at
+    """
 
     def __init__(self, con: duckdb.DuckDBPyConnection, entity: Entity, known: Known, cap: int) -> None:
         compiler = Compiler(con)
-        self.con, self.cap, self.known = con, cap, known
+        self.con, self.cap = con, cap
         self.keys = {
             said: compiler.elements(said.removeprefix(EACH)) if said.startswith(EACH) else compiler.key(said)
             for said in key_columns(con, entity)
@@ -141,81 +234,102 @@ class _Search:
         group = compiler.value("dup_group")
         self.columns: Columns = read(con, entity, compiler.needed)
         self.group: Ints = groups(self.columns, group)
+        self.scale = max(1.0, known.count / MOST)
+        looked = np.unique(np.linspace(0, known.count - 1, min(known.count, MOST)).astype(np.int64))
+        self.left, self.right, self.worth = known.left[looked], known.right[looked], known.chance[looked]
         self.agree = {said: self._agrees(key) for said, key in self.keys.items()}
-        self._counted: dict[tuple[str, ...], Candidate] = {}
-        every = max(self.columns.count * (self.columns.count - 1) / 2, 1.0)
-        self.selective = {said: self._blocks((said,)).pairs / every for said in self.keys if self.agree[said].any()}
+        self._counted: dict[tuple[Keys, int], Candidate] = {}
+        self.every = max(self.columns.count * (self.columns.count - 1) / 2, 1.0)
+        self.selective = {
+            said: self._blocks((said,)).pairs / self.every for said in self.keys if self.agree[said].any()
+        }
+        self.table = np.array([self.agree[said] for said in self.selective], dtype=np.float32)
+        self.least = LEAST * float(self.worth.sum())
 
-    def promising(self, open_: Bools) -> list[Candidate]:
-        """The conjunctions of every length that seem to bring most of the open known pairs for what they cost."""
-        where = np.flatnonzero(open_)
-        agree = {said: self.agree[said][where] for said in self.selective}
-        every = self.columns.count * (self.columns.count - 1) / 2
-        wanted: dict[tuple[str, ...], tuple[Bools, float]] = {
-            (said,): (agree[said], every * self.selective[said]) for said in agree
+    def promising(self, cover: _Cover) -> list[Candidate]:
+        """The conjunctions of every length that seem to bring most of what is open for what they cost."""
+        names = list(self.selective)
+        every, selective = self.every, np.array([self.selective[said] for said in names])
+        opened = np.array([cover.open((said,)) for said in names], dtype=np.float32)
+        new = np.einsum("ij,ij->i", opened, self.table) * self.scale
+        wanted: dict[Keys, tuple[float, float]] = {
+            (said,): (new[i], every * selective[i]) for i, said in enumerate(names)
         }
         found: list[Candidate] = []
         for _ in range(LONGEST):
             ranked = sorted(
-                ((_worth(int(hits.sum()), guessed), int(hits.sum()), keys) for keys, (hits, guessed) in wanted.items()),
+                ((_worth(hits, guessed, len(keys)), hits, keys) for keys, (hits, guessed) in wanted.items()),
                 key=lambda one: (-one[0], -one[1], one[2]),
             )
-            best = [self.counted(keys) for worth, hits, keys in ranked[:BEAM] if hits]
+            best = [self.counted(keys) for _, hits, keys in ranked[:BEAM] if hits > 0]
+            if not best:
+                break
             found += best
+            opened = np.array([cover.open(one.keys) * one.brings for one in best], dtype=np.float32)
+            news = opened @ self.table.T * self.scale
             wanted = {
-                tuple(sorted((*one.keys, said))): (hits, one.pairs * self.selective[said])
-                for one in best
-                for said, hits in self._longer(one, agree, where)
+                tuple(sorted((*one.keys, said))): (news[row, i], one.chance * selective[i])
+                for row, one in enumerate(best)
+                for i, said in enumerate(names)
+                if self._fits(said, one)
             }
         return found
 
-    def _longer(self, one: Candidate, agree: dict[str, Bools], where: Ints) -> Iterator[tuple[str, Bools]]:
-        """The keys that may be added to a conjunction, with the open known pairs that are left."""
-        brings, fields = one.brings[where], {_field(key) for key in one.keys}
-        for said, hits in agree.items():
-            if _field(said) not in fields and not (said.startswith(EACH) and any(k.startswith(EACH) for k in one.keys)):
-                yield said, brings & hits
+    def _fits(self, said: str, one: Candidate) -> bool:
+        """Whether a key may be added: no second one of a field, no second list."""
+        return not (_fields((said,)) & one.fields) and not (
+            said.startswith(EACH) and any(key.startswith(EACH) for key in one.keys)
+        )
 
-    def counted(self, keys: tuple[str, ...]) -> Candidate:
+    def present(self, entity: Entity) -> list[Candidate]:
+        """The rules that there are."""
+        return [
+            self.counted((*rule.keys, *([EACH + rule.each] if rule.each else [])), rule.cap) for rule in entity.blocking
+        ]
+
+    def counted(self, keys: Keys, cap: int | None = None) -> Candidate:
         """A conjunction with the pairs that it makes, blocks above the cap left out."""
-        if keys not in self._counted:
+        cap = cap or self.cap
+        if (keys, cap) not in self._counted:
             made = self._blocks(keys)
             largest = int(np.diff(np.unique(made.end), prepend=0).max(initial=0))
             brings = np.logical_and.reduce([self.agree[said] for said in keys])
-            if largest > self.cap and not isinstance(made.of, np.ndarray):
+            if largest > cap and not isinstance(made.of, np.ndarray):
                 # Which known pairs the cap would cost is not looked for among lists: such a rule is not taken.
                 brings = np.zeros_like(brings)
-            kept = within(made, self.cap)
+            kept = within(made, cap)
             if kept.member.size < made.member.size:
                 large = np.ones(self.columns.count, dtype=np.bool_)
                 large[kept.member] = False
-                brings = brings & ~large[self.known.left]
-            self._counted[keys] = Candidate(keys, kept.pairs - alike(kept, self.group), brings)
-        return self._counted[keys]
+                brings = brings & ~large[self.left]
+            pairs = kept.pairs - alike(kept, self.group)
+            chance = max(pairs - float(self.worth[brings].sum()) * self.scale, 0.0)
+            self._counted[keys, cap] = Candidate(keys, cap, brings, chance)
+        return self._counted[keys, cap]
 
     def together(self, chosen: Sequence[Candidate]) -> int:
         """The pairs that some rules make together, each counted once."""
-        made = [within(self._blocks(one.keys), self.cap) for one in chosen]
+        made = [within(self._blocks(one.keys), one.cap) for one in chosen]
         return sum(left.size for _, _, left, _ in stream(made, self.group, CHUNK))
 
     def _agrees(self, key: str) -> Bools:
         if key in self.columns.lists:
             listed = self.columns.lists[key]
-            found = np.zeros(self.known.count, dtype=np.bool_)
-            found[shared(listed, self.known.left, listed, self.known.right)[0]] = True
+            found = np.zeros(self.left.size, dtype=np.bool_)
+            found[shared(listed, self.left, listed, self.right)[0]] = True
             return found
         values = held(self.columns, key)
-        left = values[self.known.left]
-        same: Bools = (left == values[self.known.right]) & (left != null_of(values))
+        left = values[self.left]
+        same: Bools = (left == values[self.right]) & (left != null_of(values))
         return same
 
-    def _blocks(self, keys: tuple[str, ...]) -> Blocks:
+    def _blocks(self, keys: Keys) -> Blocks:
         rule = _rule(keys, None)
         elements = self.keys[EACH + rule.each] if rule.each else None
         return blocks(self.con, self.columns, Rule(rule, tuple(self.keys[key] for key in rule.keys), elements))
 
 
-def _rule(keys: tuple[str, ...], cap: int | None) -> BlockingRule:
+def _rule(keys: Keys, cap: int | None) -> BlockingRule:
     each = next((key.removeprefix(EACH) for key in keys if key.startswith(EACH)), None)
     return BlockingRule(keys=tuple(key for key in keys if not key.startswith(EACH)), each=each, cap=cap)
 
@@ -245,12 +359,14 @@ def key_columns(con: duckdb.DuckDBPyConnection, entity: Entity) -> list[str]:
             found.append(EACH + name)
         if sql_type == "VARCHAR":
             found += [f"substr({name}, 1, {n})" for n in PREFIXES]
-    return found
+    used = [key for rule in entity.blocking for key in (*rule.keys, *([EACH + rule.each] if rule.each else []))]
+    return list(dict.fromkeys([*found, *used]))
 
 
-def _field(said: str) -> str:
-    """The field of a key column; a derived column stands for itself."""
-    return said.removeprefix(EACH).split("(")[-1].split(",")[0].split("__")[0]
+def _fields(keys: Keys) -> frozenset[str]:
+    """The fields of keys: those of the first columns that they name; a derived column stands for itself."""
+    named = ((key, re.search(r"[a-z]\w*", key.removeprefix(EACH).rpartition("(")[2])) for key in keys)
+    return frozenset(found[0].split("__")[0] if found else key for key, found in named)
 
 
 def quoted(key: str) -> str:

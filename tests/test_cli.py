@@ -350,6 +350,7 @@ REPORTS = [
     "tickets escalate --as-of 2024-03-01",
     "init {folder}/again --node 37",
     "rules check --rules {folder}/rules --as-of 2024-01-31",
+    "rules keys cap",
     "load {folder}/second",
     "link --as-of 2025-01-31",
     "plan",

@@ -16,44 +16,11 @@ import typer
 from pydantic import BaseModel
 
 from cli import app
+from rules import keys
 from rules.kinds import KINDS
-from rules.model import Case, Entity, Form, Sources, WatchHeader
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-# The heading under which a page explains the keys of a model, in docs/rules.md or docs/sources.md.
-HEADINGS = {
-    "Entity": "The entity type",
-    "Title": "`title`",
-    "FieldRule": "`[fields.NAME]`",
-    "CheckRule": "`[[checks]]`",
-    "GoldenCheckRule": "`[[golden_checks]]`",
-    "ExclusiveRule": "`[[exclusive]]`",
-    "BlockingRule": "`[[blocking]]`",
-    "ComparisonRule": "`[[comparisons]]`",
-    "LevelRule": "`own`",
-    "GuardRule": "`[[guards]]`",
-    "Matching": "`[matching]`",
-    "Training": "`[training]`",
-    "Survivorship": "`[survivorship]`",
-    "Verification": "`[verification]`",
-    "SuccessionRule": "`[[succession]]`",
-    "RelationRule": "`[[relations]]`",
-    "Lifecycle": "`[lifecycle]`",
-    "EventRule": "`[[lifecycle.events]]`",
-    "Limits": "`[limits]`",
-    "Case": "`[[case]]`",
-    "Sources": "The file",
-    "Source": "`[sources.NAME]`",
-    "DeleteMark": "`deleted`",
-    "Refers": "`refers`",
-    "Grouped": "`grouped`",
-    "Authority": "`[[authority]]`",
-    "Owner": "`[owners]`",
-    "Form": "Forms",
-    "Question": "`[[questions]]`",
-    "WatchHeader": "Watch rules",
-}
 
 
 def text(name: str) -> str:
@@ -91,23 +58,35 @@ def commands() -> dict[str, set[str]]:
     return found
 
 
-RULES_PAGES = sections(text("docs/rules.md")) | sections(text("docs/sources.md"))
-TOPS: tuple[type[BaseModel], ...] = (Entity, Sources, Case, Form, WatchHeader)
-MODELS = sorted({one for top in TOPS for one in models(top)}, key=lambda one: one.__name__)
+RULES_PAGE = sections(text("docs/rules.md"))
+MODELS = sorted({one for top, _ in keys.FILES.values() for one in models(top)}, key=lambda one: one.__name__)
 COMMANDS = commands()
 
 
+def test_the_page_of_keys_is_what_the_models_say() -> None:
+    assert keys.as_markdown() == text("docs/rule_keys.md"), "run 'python -m rules.keys'"
+
+
 @pytest.mark.parametrize("model", MODELS, ids=lambda one: one.__name__)
-def test_the_table_of_a_model_has_its_keys_and_no_others(model: type[BaseModel]) -> None:
-    heading = HEADINGS[model.__name__]
-    rows = re.findall(r"^\| `([a-z0-9_]+)` \|", RULES_PAGES[heading], flags=re.MULTILINE)
-    assert rows == [field.alias or name for name, field in model.model_fields.items()], (
-        f"the table under {heading} in docs/rules.md or docs/sources.md"
-    )
+def test_every_key_of_a_model_is_told_of_in_both_languages(model: type[BaseModel]) -> None:
+    told = [one for one in keys.tables() if one.model is model]
+    assert len(told) == 1, "a model without a table"
+    assert [key.key for key in told[0].keys] == [field.alias or name for name, field in model.model_fields.items()]
+    for key in told[0].keys:
+        assert re.search("[\u4e00-\u9fff]|^m ", key.zh), f"{model.__name__}.{key.key}: no Chinese"
+        assert key.en and not re.search("[\u4e00-\u9fff]", key.en), f"{model.__name__}.{key.key}: no English"
+
+
+def test_every_link_to_a_key_leads_to_its_table() -> None:
+    page = text("docs/rule_keys.md")
+    there = {re.sub(r"[^a-z_ -]", "", said.lower()).strip().replace(" ", "-") for said in sections(page)}
+    for one in PAGES:
+        own = r"\]\(#([a-z_-]+)\)" if one.name == "rule_keys.md" else r"\]\(rule_keys\.md#([^)]+)\)"
+        assert set(re.findall(own, one.read_text("utf-8"))) <= there, one.name
 
 
 def test_the_table_of_kinds_has_every_kind_with_its_columns_levels_and_options() -> None:
-    rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.+)$", RULES_PAGES["Value kinds"], flags=re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| (.+)$", RULES_PAGE["Value kinds"], flags=re.MULTILINE))
     assert set(KINDS) <= set(rows)
     for name, kind in KINDS.items():
         levels = [level.label for level in kind.compare("f", kind.options).levels]

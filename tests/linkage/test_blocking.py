@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from linkage import blocking, frequencies
-from linkage.growth import GROUPS, Spread, extrapolate
-from linkage.known import from_truth, from_weights
+from linkage import blocking, frame, frequencies
+from linkage.decided import Decided
+from linkage.growth import GROUPS, Expected, Spread, extrapolate, together
+from linkage.known import Known, from_frame, from_truth, from_weights
 from linkage.standardize import standardize
 from linkage.suggesting import suggest
 from linkage.workspace import use_entity
@@ -60,6 +61,73 @@ def test_more_places_bring_pairs_within_them_as_their_number_and_between_them_as
     assert ten.pairs == pytest.approx((60 + 10) * 10 + 200 * 100)
     assert ten.low <= ten.pairs <= ten.high
     assert extrapolate(spread, records, 10_000, most=5_000).high == 5_000
+    assert (ten.capped, extrapolate(spread, records, 10_000, most=5_000).capped) == (False, True)
+
+
+def test_rules_together_make_no_more_in_a_larger_registry_than_each_alone_and_no_less_than_any() -> None:
+    some = [Expected(1000, 100.0, 80.0, 120.0), Expected(1000, 40.0, 40.0, 40.0, capped=True)]
+    for pairs, low, high in ((900.0, 500.0, 2000.0), (1.0, 0.0, 2.0), (120.0, 90.0, 150.0)):
+        found = together(some, Expected(1000, pairs, low, high))
+        assert 100 <= found.pairs <= 140
+        assert 80 <= found.low <= 120 <= found.high <= 160
+        assert found.low <= found.pairs <= found.high
+        assert found.capped
+
+
+def test_likely_pairs_count_as_they_are_likely_and_those_that_something_holds_apart_not_at_all(tmp_path: Path) -> None:
+    rules = vessel(tmp_path)
+    con = database(rules, population(4, 1))
+    standardize(con, rules, tmp_path, DAY)
+    con.execute(
+        "create or replace temp table frame as select * from (values "
+        "(0, 1, 12.0, true, false), (0, 2, null, true, false), (0, 3, 0.0, false, false), (1, 2, 9.0, false, true), "
+        "(1, 3, -9.0, false, false)) t(l, r, match_weight, linked, held)"
+    )
+    found = from_frame(con, ())
+    assert list(zip(found.left, found.right, found.chance, strict=True)) == [(0, 1, 1.0), (0, 2, 1.0), (0, 3, 0.5)]
+    keys = con.execute("select source, source_key from standard order by ordinal").fetchall()
+    told = Decided("different", keys[3], keys[0])
+    assert from_frame(con, [told]).count == 2
+
+
+def test_a_pair_that_one_rule_brings_is_brought_a_second_way_as_far_as_the_budget_goes(tmp_path: Path) -> None:
+    rules = vessel(tmp_path, blocking=[{"keys": ["radio__key"]}])
+    records = population(300, 9)
+    truth = tmp_path / "truth.csv"
+    truth.write_text(
+        "source,source_key,truth\n" + "".join(f"{r['source']},{r['key']},{r['truth']}\n" for r in records), "utf-8"
+    )
+    con = database(rules, records)
+    standardize(con, rules, tmp_path, DAY)
+    known = from_truth(con, truth)
+    caught = []
+    for again in (0.0, 0.1):
+        found = suggest(con, rules.entity, known, 40 * known.count, 100, again=again)
+        assert found.pairs <= 40 * known.count
+        changed = rules.model_copy(update={"entity": rules.entity.model_copy(update={"blocking": found.rules})})
+        told = blocking.measure(con, changed, known)
+        caught.append((told["union"]["share"], sum(one["caught"] for one in told["rules"])))
+    (once, times), (twice, more) = caught
+    assert twice >= once - 0.001
+    assert more > times
+
+
+def test_the_present_rules_are_suggested_where_nothing_does_better_within_their_pairs(tmp_path: Path) -> None:
+    rules = vessel(tmp_path, blocking=[{"keys": ["radio__key", "name__key"], "cap": 50}])
+    records = population(300, 9)
+    con = database(rules, records)
+    standardize(con, rules, tmp_path, DAY)
+    shipped = blocking.measure(con, rules, from_weights(con, (), linked=False))["union"]["pairs"]
+    left, right = (
+        con.execute(
+            "select a.ordinal as l, b.ordinal as r from standard as a join standard as b using (radio__key, name__key) "
+            "where a.ordinal < b.ordinal order by l, r"
+        )
+        .fetchnumpy()
+        .values()
+    )
+    found = suggest(con, rules.entity, Known("weights", left, right, np.ones(left.size)), shipped, 100)
+    assert (found.pairs, found.share) == (shipped, 1.0)
 
 
 def test_what_is_suggested_finds_more_for_less_than_the_shipped_rules(tmp_path: Path) -> None:
@@ -70,7 +138,8 @@ def test_what_is_suggested_finds_more_for_less_than_the_shipped_rules(tmp_path: 
         use_entity(con, one.name)
         truth = ws.root / "demo/truth/person.csv"
         shipped = blocking.measure(con, one, from_truth(con, truth))["union"]
-        better = suggest(con, one.entity, from_weights(con, ()), shipped["pairs"], 100)
+        frame.build(con, one)
+        better = suggest(con, one.entity, from_frame(con, ()), shipped["pairs"], 100)
         assert better.pairs <= shipped["pairs"]
         changed = one.model_copy(update={"entity": one.entity.model_copy(update={"blocking": better.rules})})
         found = blocking.measure(con, changed, from_truth(con, truth))["union"]

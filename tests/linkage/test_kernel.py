@@ -319,7 +319,7 @@ def test_too_many_pairs_are_refused_before_any_is_made(tmp_path: Path) -> None:
     con, rules = ready(tmp_path, records, matching=VESSEL["matching"] | {"budget": 1.0})
     with pytest.raises(RefusedError, match=r"190 candidate pairs, more than the budget of 20 .*owner__key") as refused:
         Kernel(con, rules)
-    assert "(20 records)" in str(refused.value)
+    assert "(20 records, 20 of source " in str(refused.value)
     assert con.execute("select count(*) from duckdb_tables() where table_name = 'candidate_pair'").fetchall() == [(0,)]
 
 

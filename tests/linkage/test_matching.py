@@ -150,7 +150,7 @@ def test_too_many_pairs_are_refused_before_they_are_made(tmp_path: Path) -> None
     frequencies.load(con, rules)
     with pytest.raises(RefusedError, match=r"190 candidate pairs, more than the budget of 20 .*owner__key") as refused:
         block(con, rules)
-    assert "(20 records)" in str(refused.value)
+    assert "(20 records, 20 of source " in str(refused.value)
     assert con.execute("select count(*) from duckdb_tables() where table_name = 'pair'").fetchall() == [(0,)]
 
 
@@ -173,7 +173,25 @@ def test_masked_values_stand_in_the_refusal(tmp_path: Path) -> None:
     frequencies.load(con, rules)
     with pytest.raises(RefusedError) as refused:
         block(con, rules)
-    assert "139****5678 (9 records)" in str(refused.value)
+    assert "139****5678 (9 records, 9 of source " in str(refused.value)
+
+
+def test_a_source_that_went_wrong_is_named_where_its_pairs_are_too_many(tmp_path: Path) -> None:
+    rules = vessel(
+        tmp_path,
+        blocking=[{"keys": ["radio__key"]}],
+        matching={**vessel(tmp_path).entity.matching.model_dump(), "budget": 1.0},
+        limits={"shared": {"radio": 5}},
+    )
+    poison = [{"name": f"v{i}", "radio": "13912345678", "source": "harbour"} for i in range(8)]
+    con = database(rules, [*poison, {"name": "w", "radio": "13912345678", "source": "registry"}])
+    standardize(con, rules, tmp_path, DAY)
+    frequencies.load(con, rules)
+    with pytest.raises(RefusedError) as refused:
+        block(con, rules)
+    cause = "The cause: vessel: 8 records of source harbour have one radio, 139****5678 (limit 5); ask its owner"
+    assert cause in str(refused.value)
+    assert "(9 records, 8 of source harbour)" in str(refused.value)
 
 
 def test_training_twice_gives_the_same_weights(tmp_path: Path) -> None:
