@@ -36,6 +36,7 @@ from linkage.renewal import renew
 from linkage.score import score
 from linkage.sql import number
 from linkage.standardize import standardize
+from linkage.values import First
 from linkage.waiting import fill_queue
 from linkage.workspace import Workspace, use_entity
 from rules.columns import quote
@@ -139,11 +140,17 @@ def basis(rules: Rules, one: EntityRules) -> str:
 
 
 def prepare(
-    con: duckdb.DuckDBPyConnection, rules: Rules, one: EntityRules, as_of: date, since: int | None = None
+    con: duckdb.DuckDBPyConnection,
+    rules: Rules,
+    one: EntityRules,
+    as_of: date,
+    since: int | None = None,
+    first: First | None = None,
 ) -> None:
     """Build `standard` of an entity type, its references resolved by the entity types that were linked before.
 
     `since` says that it stands as the last run of `link` left it, by the same rules, after that batch was loaded.
+    `first` reads the texts of a field where none were read before.
 
     Raises:
         RefusedError: one that it refers to has records and is not linked as of the same day.
@@ -160,7 +167,7 @@ def prepare(
     use_entity(con, one.name)
     group(con, one, rules.entities)
     if since is None or not renew(con, one, rules.folder, as_of, rules.entities, since):
-        standardize(con, one, rules.folder, as_of, rules.entities, kept=since is not None)
+        standardize(con, one, rules.folder, as_of, rules.entities, since is not None, first)
 
 
 def standardized(
@@ -287,7 +294,7 @@ def _link_one(
         seconds[name] = round(time.perf_counter() - began, 2)
 
     with step("standardize"):
-        prepare(con, rules, one, as_of, since)
+        prepare(con, rules, one, as_of, since, spark.reading(con, one, rules.folder, as_of) if spark else None)
     changed = None if since is None else _changed(con)
     far = None
     if changed is not None:

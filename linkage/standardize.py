@@ -28,7 +28,7 @@ from sqlglot import exp
 from linkage import references
 from linkage.splink_model import named_columns
 from linkage.sql import number, run, transaction
-from linkage.values import CODE, NTH, read_fields
+from linkage.values import CODE, NTH, First, read_fields
 from linkage.workspace import use_entity
 from rules.columns import FIXED, field_columns, needed_columns, quote
 from rules.kinds import KINDS
@@ -62,6 +62,7 @@ def standardize(
     as_of: date,
     others: Mapping[str, EntityRules] | None = None,
     kept: bool = False,
+    first: First | None = None,
 ) -> None:
     """Build `standard` and the findings of records from `current_record`, as seen on `as_of`.
 
@@ -70,7 +71,7 @@ def standardize(
     else standing in both, `newcomer` holds the rows of one, `was` what others depend on in those of the other, and
     `retold` (source, source_key) names records whose past or findings changed.
     """
-    read_fields(con, rules, rules_folder, as_of, others)
+    read_fields(con, rules, rules_folder, as_of, others, first)
     silent = silent_fields(con, rules)
     run(con, "arrival")
     _find_past(con, rules.name)

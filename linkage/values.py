@@ -15,7 +15,7 @@ kind cannot exclude that they say something else now (`Kind.turns`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
@@ -38,6 +38,8 @@ REMEMBERED = 50_000  # texts that a reader of few remembers
 NTH = "nth"  # a record's row of `value_<field>`: what reads one field only can be computed once per distinct text
 BLANKS = " \t\r\n\u3000\u00a0\ufeff"
 BLANK = literal(BLANKS)
+# Makes `value_<field>` anew, given the field and the SQL of what a record says in it.
+First = Callable[[str, str], None]
 
 
 def read_fields(
@@ -46,8 +48,9 @@ def read_fields(
     rules_folder: Path,
     as_of: date,
     others: Mapping[str, EntityRules] | None = None,
+    first: First | None = None,
 ) -> frozenset[str]:
-    """Bring every `value_<field>` up to the records that are there, as seen on `as_of`.
+    """Bring every `value_<field>` up to the records that are there, as seen on `as_of`; `first` makes one anew.
 
     References mean what the entity types in `others` were linked to. Gives the fields whose table was made anew; of the
     other tables `moved_value` (field, nth) names the rows that say something else than before.
@@ -66,17 +69,17 @@ def read_fields(
         said = references.delivered_sql(entity, rules.sources, field)
         target = (others or {}).get(str(rule.options.get("entity", "")))
         resolved = target is not None and not rule.options.get("late")
-        sha256 = _signature(entity, field, said, rules_folder)
+        sha256 = signature(entity, field, said, rules_folder)
         before, day, read_upto = known.get(field, (None, as_of, 0))
         with transaction(con):
             if before != sha256 or resolved:
                 anew.add(field)
                 con.execute("drop table if exists coded")  # its numbers are those of the table before
-                execute(
-                    con,
-                    f"create or replace table {quote('value_' + field)} as {first_sql(entity, field, said)}",
-                    as_of=as_of,
-                )
+                if first is not None:
+                    first(field, said)
+                else:
+                    table = quote("value_" + field)
+                    execute(con, f"create or replace table {table} as {first_sql(entity, field, said)}", as_of=as_of)
             else:
                 if day != as_of and "$as_of" in KINDS[rule.kind].parse("raw", rule.options):
                     _read_again(con, entity, field, day, as_of)
@@ -216,7 +219,7 @@ def trimmed(column: str) -> str:
     )
 
 
-def _signature(entity: Entity, field: str, said: str, rules_folder: Path) -> str:
+def signature(entity: Entity, field: str, said: str, rules_folder: Path) -> str:
     """A hash of everything but day and records that `value_<field>` is a function of."""
     read_with = hashlib.sha256(parsed_sql(entity, field, said).encode())
     for name in KINDS[entity.fields[field].kind].references:
@@ -225,12 +228,17 @@ def _signature(entity: Entity, field: str, said: str, rules_folder: Path) -> str
 
 
 def first_sql(entity: Entity, field: str, said: str) -> str:
+    """SQL of `value_<field>` of all records."""
+    return f"select *, row_number() over ()::integer as {NTH} from ({parsed_sql(entity, field, texts_sql(said))})"
+
+
+def texts_sql(said: str) -> str:
+    """SQL of the distinct texts that all records say."""
     text = trimmed(said)
-    raw = f"""
+    return f"""
   select distinct {text} as raw from record where {text} is not null
   union
   select {text} from grouped_record where {text} is not null"""
-    return f"select *, row_number() over ()::integer as {NTH} from ({parsed_sql(entity, field, raw)})"
 
 
 def _more_sql(entity: Entity, field: str, said: str, upto: int) -> str:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 FEW = 5_000_000  # edges that the driver takes into two arrays; more go round by round over the cluster
-SHARE = 500_000  # records and edges of whole components that one task gets, about
+SHARE = 500_000  # records (counted twice) and edges of whole components that one task gets, about
 ROUNDS = 60
 
 
@@ -42,8 +42,7 @@ def cluster(
     rules: EntityRules,
     standard: DataFrame,
     decided: Iterable[Decided],
-    pinned: Iterable[SourceRecord],
-    few: int = FEW,
+    pinned: Iterable[SourceRecord] = (),
 ) -> ClusterCounts:
     """Build `cluster` and `refusal`, as the engine of one machine does.
 
@@ -58,9 +57,11 @@ def cluster(
     if same:
         joined = pa.table({"l": [a for (a, _), _ in same], "r": [b for (_, b), _ in same]})
         edges = edges.union(shelf.spark.createDataFrame(joined))
-    labelled = shelf.made("component", lambda: _components(shelf, edges, few))
+    count = number(con, f"select count(*) from {shelf.files('candidate_pair')} where verdict = 'accept'") + len(same)
+    labelled = shelf.made("component", lambda: _components(shelf, edges, count))
     uniting = Uniting(rules, _constrained_types(con, rules.entity), tuple(told), tuple(sorted(pinned)))
-    shelf.made("united", lambda: _united(uniting, standard, accepted, labelled))
+    share = -(-(2 * number(con, f"select count(*) from {shelf.files('component')}") + count) // SHARE)
+    shelf.made("united", lambda: _united(uniting, standard, accepted, labelled, share))
     found = shelf.files("united")
     con.execute(
         "create or replace table cluster as select s.record_id, coalesce(u.cluster_id, s.record_id) as cluster_id "
@@ -74,9 +75,9 @@ def cluster(
     return ClusterCounts(clusters, number(con, "select count(*) from refusal"))
 
 
-def _components(shelf: Shelf, edges: DataFrame, few: int) -> DataFrame:
-    """The component of every record that an edge names: (ordinal, component), named after its smallest ordinal."""
-    if edges.count() <= few:
+def _components(shelf: Shelf, edges: DataFrame, count: int) -> DataFrame:
+    """The component of every record that one of `count` edges names, by its smallest: (ordinal, component)."""
+    if count <= FEW:
         return shelf.spark.createDataFrame(_gathered(edges.toArrow()))
     edge = dialect.query("select distinct r as high, l as low from edge where l <> r", edge=edges)
     before = None
@@ -112,7 +113,7 @@ def constrained_columns(entity: Entity) -> list[str]:
     return list(dict.fromkeys(["record_id", "source", "source_key", "dup_group", *exclusive, *aliases]))
 
 
-def _united(uniting: Uniting, standard: DataFrame, accepted: DataFrame, labelled: DataFrame) -> DataFrame:
+def _united(uniting: Uniting, standard: DataFrame, accepted: DataFrame, labelled: DataFrame, share: int) -> DataFrame:
     """What the tasks make of the components: records with their clusters, and refused pairs."""
     columns = ", ".join(f"s.{name}" for name in map(quote, uniting.types))
     ends = "null as record_l, null as record_r, null as match_weight"
@@ -131,9 +132,7 @@ def _united(uniting: Uniting, standard: DataFrame, accepted: DataFrame, labelled
         ),
     ]
     rows = dialect.query(" union all ".join(parts), **frames)
-    shares = max(
-        1, -(-(labelled.count() + accepted.count()) // SHARE), labelled.sparkSession.sparkContext.defaultParallelism
-    )
+    shares = max(share, labelled.sparkSession.sparkContext.defaultParallelism)
     return rows.repartition(shares, "component").mapInArrow(uniting, schema(UNITED_COLUMNS))
 
 

@@ -11,6 +11,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,15 @@ from linkage.decided import Decided, SourceRecord
 from linkage.score import comparable_sql
 from linkage.spark.blocking import block, keep_total
 from linkage.spark.clustering import cluster, constrained_columns
+from linkage.spark.reading import read
 from linkage.spark.scoring import score
 from linkage.spark.session import LOCAL, session
 from linkage.spark.shelf import Shelf
+from linkage.spark.tasks import Parsing
 from linkage.spark.types import described
 from linkage.splink_model import named_columns
 from linkage.sql import rows
+from linkage.values import First
 from rules.columns import quote
 from rules.model import Entity, EntityRules
 
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 FOLDER = "spark"
+TEXTS, LINKING = "texts", "linking"
 Step = Callable[[str, int | None, bool], AbstractContextManager[Callable[[int], None]]]
 # What tells one `standard` from another: internal numbers differ where the same files were loaded in another order.
 _CONTENT = "select count(*), coalesce(sum(hash(record_id, ordinal, row_hash)::hugeint), 0)::varchar from standard"
@@ -50,7 +55,16 @@ class Spark:
     def linking(self, con: duckdb.DuckDBPyConnection, one: EntityRules, inputs: str) -> Linking:
         """The linking of an entity type of which `standard` stands; `inputs` is a hash of all that it depends on."""
         said = hashlib.sha256(json.dumps([inputs, *map(str, rows(con, _CONTENT)[0])]).encode()).hexdigest()
-        return Linking(con, Shelf(self._session, self._folder / one.name, said), one)
+        return Linking(con, Shelf(self._session, self._folder / one.name / LINKING, said), one)
+
+    def reading(self, con: duckdb.DuckDBPyConnection, one: EntityRules, rules_folder: Path, as_of: date) -> First:
+        """What reads the texts of a field of an entity type of which the records are there."""
+        folder = self._folder / one.name / TEXTS
+
+        def first(field: str, said: str) -> None:
+            read(con, self._session, folder, Parsing(one.entity, field, said, rules_folder, as_of))
+
+        return first
 
     def clear(self) -> None:
         """Let go of everything that steps left: the run has succeeded."""
@@ -77,7 +91,7 @@ class Linking:
             score(self._con, self._shelf, self._rules, self._standard)
         return estimates, compared
 
-    def cluster(self, decided: Iterable[Decided], pinned: Iterable[SourceRecord]) -> ClusterCounts:
+    def cluster(self, decided: Iterable[Decided], pinned: Iterable[SourceRecord] = ()) -> ClusterCounts:
         """Form the clusters of the accepted pairs and the decisions."""
         return cluster(self._con, self._shelf, self._rules, self._standard, decided, pinned)
 

@@ -3,8 +3,8 @@
 Reads and writes: <workspace>/spark/<entity>/steps.json and one folder of Parquet files per table.
 
 A table is a step. What a finished step made is read again by a run that follows one that died, where the inputs are the
-same; a step that was under way is done anew. The folder lies where driver and executors see it, and goes when the run has
-succeeded. No table is computed from more than the tables before it, however long the way was that led there.
+same; a step that was under way is done anew. The folder lies where driver and executors see it, and goes when the run
+has succeeded. No table is computed from more than the tables before it, however long the way was that led there.
 """
 
 from __future__ import annotations

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -26,6 +28,7 @@ from linkage.kernel.match import VERDICTS, Compiled, Model, read
 from linkage.kernel.weights import frequency_of
 from linkage.score import candidate_columns
 from linkage.spark.types import described, handed_sql
+from linkage.values import load_references, parsed_sql
 from linkage.workspace import use_entity
 from rules.columns import quote
 from rules.kinds.base import literal
@@ -53,6 +56,37 @@ def _typed(types: dict[str, str], names: Sequence[str] = ()) -> str:
 def _batches(con: duckdb.DuckDBPyConnection, query: str) -> Iterator[pa.RecordBatch]:
     """What a query gives, in the types in which it travels."""
     yield from con.sql(handed_sql(con, query)).to_arrow_table().to_batches()
+
+
+@dataclass(frozen=True)
+class Parsing:
+    """Reads distinct texts of a field as its kind does, with the reference tables of the rules at hand.
+
+    `said` is the SQL of what a record says in the field: a part of what the readings depend on.
+    """
+
+    entity: Entity
+    field: str
+    said: str
+    rules_folder: Path
+    as_of: date
+
+    def __call__(self, batches: Batches) -> Batches:
+        con = self.ready()
+        for batch in batches:
+            con.register(INCOMING, batch)
+            yield from _batches(con, self.sql(f"select raw from {INCOMING}"))
+            con.unregister(INCOMING)
+
+    def ready(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB that has the reference tables."""
+        con = _connection()
+        load_references(con, self.entity, self.rules_folder)
+        return con
+
+    def sql(self, raw: str) -> str:
+        """SQL of the columns of `value_<field>` but its numbers, of the distinct texts that the query `raw` gives."""
+        return parsed_sql(self.entity, self.field, raw).replace("$as_of", f"date {literal(self.as_of.isoformat())}")
 
 
 @dataclass(frozen=True)
