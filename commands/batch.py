@@ -22,6 +22,7 @@ from linkage import ingest, rule_sets
 from linkage import link as links
 from linkage.estimate import Key, Told
 from linkage.link import Engine
+from linkage.train import Estimator
 from linkage.train import train as train_weights
 from linkage.workspace import Workspace, use_entity
 from rules.errors import InputError, RefusedError
@@ -77,7 +78,7 @@ def train(
     entity: Annotated[str, typer.Argument(help="The entity type.")],
     workspace: Place = HERE,
     as_of: AsOf = None,
-    engine: Annotated[Engine, typer.Option(help="What estimates; the two differ by chance of sampling.")] = "kernel",
+    engine: Annotated[Estimator, typer.Option(help="What estimates; the two differ by chance of sampling.")] = "kernel",
     error: Annotated[
         float | None, typer.Option(min=0.01, max=1, help="Sample until u has this standard error, as a part of itself.")
     ] = None,
@@ -138,7 +139,8 @@ def link(
     entities: Annotated[list[str] | None, typer.Argument(help="Entity types; default: all that have records.")] = None,
     workspace: Place = HERE,
     as_of: AsOf = None,
-    engine: Annotated[Engine, typer.Option(help="What executes the model; both give the same result.")] = "kernel",
+    engine: Annotated[Engine, typer.Option(help="What executes the model; all give the same result.")] = "kernel",
+    master: Annotated[str | None, typer.Option(help="With --engine spark: where; default: local[*].")] = None,
     full: Annotated[bool, typer.Option("--full", help="Link all records anew, not only what changed.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -157,6 +159,7 @@ def link(
             [one.name for one in chosen],
             engine,
             full,
+            master,
         )
     if as_json:
         return print_json([dataclasses.asdict(report) for report in reports])

@@ -47,7 +47,7 @@ def cluster(
         RefusedError: decisions contradict each other.
     """
     count = number(con, "select count(*) from standard")
-    same, different = _present(con, list(decided))
+    same, different = present(con, list(decided))
     slots, licences = _slots(con, rules.entity)
     constraints = Constraints(
         slots=slots,
@@ -56,7 +56,7 @@ def cluster(
         same=tuple(pair for pair, _ in same),
         different=tuple(pair for pair, _ in different),
     )
-    _refuse_contradictions(one for _, one in (*same, *different))
+    refuse_contradictions(one for _, one in (*same, *different))
     edges = _edges(con)
     barred = _barred(count, edges, constraints.same, _ordinals(con, pinned))
     free = (edges[0][~barred], edges[1][~barred], edges[2][~barred])
@@ -134,7 +134,7 @@ def _edges(con: duckdb.DuckDBPyConnection) -> tuple[Ints, Ints, Floats]:
 Resolved = list[tuple[Pair, Decided]]
 
 
-def _present(con: duckdb.DuckDBPyConnection, decided: Sequence[Decided]) -> tuple[Resolved, Resolved]:
+def present(con: duckdb.DuckDBPyConnection, decided: Sequence[Decided]) -> tuple[Resolved, Resolved]:
     """The `same` and the `different` decisions whose records are in `standard`, with their ordinals."""
     if not decided:
         return [], []
@@ -177,7 +177,8 @@ def _barred(
     return barred
 
 
-def _refuse_contradictions(decided: Iterable[Decided]) -> None:
+def refuse_contradictions(decided: Iterable[Decided]) -> None:
+    """RefusedError where decisions about records that are there contradict each other."""
     found = contradictions(decided)
     if found:
         told = "; ".join(str(one) for one in found[:5])

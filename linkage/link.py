@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import duckdb
 
@@ -36,16 +36,19 @@ from linkage.renewal import renew
 from linkage.score import score
 from linkage.sql import number
 from linkage.standardize import compose
-from linkage.values import read_fields
+from linkage.values import First, read_fields
 from linkage.waiting import fill_queue
 from linkage.workspace import Workspace, use_entity
 from rules.columns import quote
 from rules.errors import NotFoundError, RefusedError
 from rules.model import EntityRules, Rules
 
+if TYPE_CHECKING:
+    from linkage.spark.engine import Spark
+
 DISK_PER_RECORD = 1200
 MOST_CHANGED = 0.2  # of the records: beyond that matching all of them costs less than looking for what changed
-Engine = Literal["kernel", "splink"]
+Engine = Literal["kernel", "splink", "spark"]
 Step = Callable[[str, int | None, bool], AbstractContextManager[Callable[[int], None]]]
 
 
@@ -81,11 +84,13 @@ def link(
     only: Iterable[str] = (),
     engine: Engine = "kernel",
     full: bool = False,
+    master: str | None = None,
 ) -> list[LinkReport]:
     """Link every entity type that has records (or those of `only`), in the order of the rules.
 
-    `engine` says what executes the model: the kernel over arrays, or Splink over SQL. The kernel takes up what the last
-    run left and treats what changed since, unless `full`. The result is always the same.
+    `engine` says what executes the model: the kernel over arrays, Splink over SQL, or the kernel in the tasks of Spark
+    (`master` says where). The kernel takes up what the last run left and treats what changed since, unless `full`. The
+    result is always the same.
 
     Raises:
         NotFoundError: nothing is loaded, or an entity type is unknown or has no records.
@@ -96,6 +101,7 @@ def link(
     # Read before the work begins: what a steward decides meanwhile makes the result out of date, not part of it.
     last_decision = decisions.last_id()
     _prepare_marks(con)
+    spark = _spark(ws, master) if engine == "spark" else None
     reports = []
     for one in wanted:
         if one.weights is None:
@@ -103,12 +109,21 @@ def link(
         before = con.execute("delete from main.linked where entity = ? returning basis, batch", [one.name]).fetchall()
         kept = not full and engine == "kernel" and [by for by, _ in before] == [basis(rules, one)]
         since = before[0][1] if kept else None
-        reports.append(_link_one(con, ws, rules, one, decisions, as_of, reporter, engine, since))
+        reports.append(_link_one(con, ws, rules, one, decisions, as_of, reporter, engine, since, spark, last_decision))
         batch = number(con, "select max(batch_id) from batch")
         said = [one.name, fingerprint(con, rules, one, last_decision, as_of), as_of, basis(rules, one), batch]
         con.execute("insert into main.linked values (?, ?, ?, ?, ?)", said)
         con.execute("checkpoint")
+    if spark is not None:
+        spark.clear()
     return reports
+
+
+def _spark(ws: Workspace, master: str | None) -> Spark:
+    """Spark, of which nothing is imported unless it is asked for."""
+    from linkage.spark.engine import Spark
+
+    return Spark(ws.root, master)
 
 
 def _prepare_marks(con: duckdb.DuckDBPyConnection) -> None:
@@ -125,11 +140,17 @@ def basis(rules: Rules, one: EntityRules) -> str:
 
 
 def prepare(
-    con: duckdb.DuckDBPyConnection, rules: Rules, one: EntityRules, as_of: date, since: int | None = None
+    con: duckdb.DuckDBPyConnection,
+    rules: Rules,
+    one: EntityRules,
+    as_of: date,
+    since: int | None = None,
+    first: First | None = None,
 ) -> None:
     """Build `standard` of an entity type, its references resolved by the entity types that were linked before.
 
     `since` says that it stands as the last run of `link` left it, by the same rules, after that batch was loaded.
+    `first` reads the texts of a field where none were read before.
 
     Raises:
         RefusedError: one that it refers to has records and is not linked as of the same day.
@@ -145,7 +166,7 @@ def prepare(
         con.execute("update main.linked set basis = null where entity = ?", [one.name])
     use_entity(con, one.name)
     group(con, one, rules.entities)
-    anew = read_fields(con, one, rules.folder, as_of, rules.entities)
+    anew = read_fields(con, one, rules.folder, as_of, rules.entities, first)
     if since is None or anew or not renew(con, one, since):
         compose(con, one, kept=since is not None)
 
@@ -260,6 +281,8 @@ def _link_one(
     reporter: Reporter,
     engine: Engine,
     since: int | None,
+    spark: Spark | None,
+    last_decision: int,
 ) -> LinkReport:
     use_entity(con, one.name)
     seconds: dict[str, float] = {}
@@ -272,8 +295,9 @@ def _link_one(
         seconds[name] = round(time.perf_counter() - began, 2)
 
     with step("standardize"):
-        prepare(con, rules, one, as_of, since)
+        prepare(con, rules, one, as_of, since, spark.reading(con, one, rules.folder, as_of) if spark else None)
     changed = None if since is None else _changed(con)
+    far = None
     if changed is not None:
         with step("block and score", watched=False):
             estimates, compared = match_changes(con, one, ws.packed / one.name)
@@ -281,11 +305,15 @@ def _link_one(
     else:
         touched.forget(con)
         frequencies.load(con, one)
-        estimates, compared, kernel = _match(con, one, engine, step)
+        if spark is not None:
+            far = spark.linking(con, one, fingerprint(con, rules, one, last_decision, as_of))
+        estimates, compared, kernel = (*far.match(step), None) if far else _match(con, one, engine, step)
     with step("cluster", watched=False):
         if changed is not None:
             named = {subject for said in decisions.entries(one.name, withdrawn=True) for subject in said.subjects}
             counts = cluster_changes(con, one, decisions.replay(one.name), named, decisions.pinned(one.name))
+        elif far is not None:
+            counts = far.cluster(decisions.replay(one.name), decisions.pinned(one.name))
         else:
             counts = cluster(con, one, decisions.replay(one.name), decisions.pinned(one.name))
     with step("match index", watched=False):

@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import log2
 from statistics import median
+from typing import Literal
 
 import duckdb
 
@@ -32,7 +33,6 @@ from linkage import estimate, frequencies
 from linkage.diagnosis import Doubt, doubts, pairs_for
 from linkage.estimate import Estimates, Key, Told, touched, unseen_u
 from linkage.kernel import training
-from linkage.link import Engine
 from linkage.progress import SILENT, Reporter
 from linkage.splink_model import ELSE, build, comparison, prior
 from linkage.sql import number
@@ -40,6 +40,7 @@ from linkage.workspace import write_atomically
 from rules.errors import RefusedError
 from rules.model import Entity, EntityRules
 
+Estimator = Literal["kernel", "splink"]
 UNSEEN_M = 0.001
 DIGITS = 6
 RAREST = 1e-5
@@ -79,7 +80,7 @@ def train(
     con: duckdb.DuckDBPyConnection,
     rules: EntityRules,
     reporter: Reporter = SILENT,
-    engine: Engine = "kernel",
+    engine: Estimator = "kernel",
     error: float | None = None,
 ) -> TrainReport:
     """Freeze the frequencies of `standard`, estimate u and m and write both beside the rules.

@@ -15,7 +15,7 @@ kind cannot exclude that they say something else now (`Kind.turns`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
@@ -42,6 +42,8 @@ SHORT = 2**31  # bytes that an Arrow array of strings can hold; more need anothe
 NTH = "nth"  # a record's row of `value_<field>`: what reads one field only can be computed once per distinct text
 BLANKS = " \t\r\n\u3000\u00a0\ufeff"
 BLANK = literal(BLANKS)
+# Makes `value_<field>` anew, given the field and the SQL of what a record says in it.
+First = Callable[[str, str], None]
 
 
 def read_fields(
@@ -50,8 +52,9 @@ def read_fields(
     rules_folder: Path,
     as_of: date,
     others: Mapping[str, EntityRules] | None = None,
+    first: First | None = None,
 ) -> frozenset[str]:
-    """Bring every `value_<field>` up to the records that are there, as seen on `as_of`.
+    """Bring every `value_<field>` up to the records that are there, as seen on `as_of`; `first` makes one anew.
 
     References mean what the entity types in `others` were linked to. Gives the fields whose table was made anew; of the
     other tables `moved_value` (field, nth) names the rows that say something else than before.
@@ -61,7 +64,7 @@ def read_fields(
     con.execute("create table if not exists reading (field varchar primary key, sha256 varchar, as_of date)")
     con.execute("create or replace temp table moved_value (field varchar, nth integer)")
     known = {field: said for field, *said in con.execute("select field, sha256, as_of from reading").fetchall()}
-    signatures = {field: _signature(entity, field, _said(rules, field), rules_folder) for field in entity.fields}
+    signatures = {field: signature(entity, field, _said(rules, field), rules_folder) for field in entity.fields}
     targets = {field: (others or {}).get(str(rule.options.get("entity", ""))) for field, rule in entity.fields.items()}
     resolved = {field for field, rule in entity.fields.items() if targets[field] and not rule.options.get("late")}
     anew = resolved | {field for field in signatures if known.get(field, [None])[0] != signatures[field]}
@@ -70,7 +73,9 @@ def read_fields(
     arrived = _Arrived(con, rules)
     for field in entity.fields:
         with transaction(con):
-            if field in anew:
+            if field in anew and first is not None:
+                first(field, _said(rules, field))
+            elif field in anew:
                 nothing = parsed_sql(entity, field, "select null::varchar as raw where false")
                 table = f"create or replace table {quote('value_' + field)} as"
                 execute(con, f"{table} select *, null::integer as {NTH} from ({nothing})", as_of=as_of)
@@ -278,12 +283,21 @@ def trimmed(column: str) -> str:
     )
 
 
-def _signature(entity: Entity, field: str, said: str, rules_folder: Path) -> str:
+def signature(entity: Entity, field: str, said: str, rules_folder: Path) -> str:
     """A hash of everything but the day and the texts that `value_<field>` is a function of."""
     read_with = hashlib.sha256(parsed_sql(entity, field, said).encode())
     for name in KINDS[entity.fields[field].kind].references:
         read_with.update(_sha256(reference_path(rules_folder, name)).encode())
     return read_with.hexdigest()
+
+
+def texts_sql(said: str) -> str:
+    """SQL of the distinct texts that all records say."""
+    text = trimmed(said)
+    return f"""
+  select distinct {text} as raw from record where {text} is not null
+  union
+  select {text} from grouped_record where {text} is not null"""
 
 
 def _read_again(con: duckdb.DuckDBPyConnection, entity: Entity, field: str, day: date, as_of: date) -> None:

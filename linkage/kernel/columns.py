@@ -129,6 +129,9 @@ class Reader:
         self.columns = Columns(number(con, "select count(*) from standard"))
         self._entity = entity
         self._fields: dict[str, Origin] = {}
+        held = {name for name, *_ in con.execute("describe standard").fetchall()}
+        # A share of `standard` that stands alone does not know which texts its values came from.
+        self._numbered = {name for name in entity.fields if f"{name}__{NTH}" in held}
 
     @cached_property
     def _records(self) -> Origin:
@@ -198,7 +201,7 @@ class Reader:
         if len(fields) != 1 or not named or tree.find(exp.Window):
             return self._records
         (of,) = fields
-        if of not in self._entity.fields or not named <= set(field_columns(of, self._entity.fields[of].kind)):
+        if of not in self._numbered or not named <= set(field_columns(of, self._entity.fields[of].kind)):
             return self._records
         if of not in self._fields:
             self._fields[of] = self._field(of)

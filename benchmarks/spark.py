@@ -1,0 +1,265 @@
+"""Sets Spark beside the engine of one machine, step by step, and reads off its event log what Spark moved.
+
+    python -m benchmarks.spark [--records 200000] [--master local[2]] [--only person] [--seed 11] [--folder DIR]
+                               [--save] [--json]
+
+Both engines link everything anew from the same loaded workspace, each in a process of its own, and what they leave is
+compared row by row. CPU is that of all processes of a side (driver, Java, Python workers) while a step runs; `ratio` is
+Spark's over that of one machine. Shuffled, written and spilled bytes are those that the tasks launched within a step
+report; `per_record` divides by the records of the entity type.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from benchmarks.steps import RESULTS, environment, record, run, write
+from demo.population import generate
+from linkage.decisions import DecisionStore
+from linkage.ingest import load_file
+from linkage.link import link
+from linkage.progress import Advance
+from linkage.workspace import Workspace
+from rules.columns import quote
+
+AS_OF = date(2026, 1, 1)
+ENGINES = ("kernel", "spark")
+# What both engines leave of every entity type.
+COMPARED = ("candidate_pair", "cluster", "refusal", "pair_count", "candidate_total")
+METRICS = {
+    "shuffled": ("Shuffle Write Metrics", "Shuffle Bytes Written"),
+    "written": ("Output Metrics", "Bytes Written"),
+}
+TICKS = os.sysconf("SC_CLK_TCK")
+Document = dict[str, Any]
+
+
+def main() -> None:
+    """Make the records, run both sides, compare what they left, and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, default=200_000)
+    parser.add_argument("--master", default="local[2]")
+    parser.add_argument("--only", action="append", help="entity types to link; default: all")
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--folder", type=Path, help="where to work; default: a temporary folder")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/spark.json")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--side", choices=ENGINES, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.side:
+        print(json.dumps(side(chosen.folder, chosen.side, chosen.master, chosen.only or [])))
+        return
+    work = Path(tempfile.mkdtemp(dir=chosen.folder))
+    try:
+        found = measure(work, chosen.records, chosen.seed, chosen.master, chosen.only or [])
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    if chosen.save:
+        path = RESULTS / "spark.json"
+        kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        kept[str(chosen.records)] = found
+        write("spark", dict(sorted(kept.items(), key=lambda item: int(item[0]))))
+        record("spark", found)
+    print(json.dumps(found, indent=1) if chosen.json else _table(found))
+
+
+def measure(work: Path, records: int, seed: int, master: str, only: list[str]) -> Document:
+    """The figures of one number of records."""
+    made = json.dumps([str(work), records, seed])
+    run("make", [sys.executable, "-c", f"from benchmarks.spark import make; make(*{made})"])
+    sides = {}
+    for engine in ENGINES:
+        shutil.copytree(work / "workspace", work / engine)
+        options = [f"--only={name}" for name in only]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.spark",
+            "--side",
+            engine,
+            "--folder",
+            str(work),
+            "--master",
+            master,
+        ]
+        step = run(engine, [*command, *options])
+        sides[engine] = json.loads(step.stdout) | {"wall_s": step.wall_s}
+    entities = sides["kernel"]["entities"]
+    return {
+        "records": sum(one["records"] for one in entities.values()),
+        "master": master,
+        "equal": _equal(work, list(entities)),
+        "steps": [_step(sides, name, step) for name in entities for step in sides["spark"]["entities"][name]["steps"]],
+        "sides": sides,
+        "environment": environment(),
+    }
+
+
+def make(folder: str, records: int, seed: int) -> None:
+    """Make the records and load them into a workspace."""
+    work = Path(folder)
+    made = generate(work / "files", records, seed)
+    ws = Workspace.create(work / "workspace")
+    rules = ws.load_rules()
+    con = ws.connect()
+    try:
+        for entity, source, path in made.files:
+            load_file(con, ws, rules.entities[entity], source, path)
+    finally:
+        con.close()
+
+
+class Meter:
+    """A reporter that keeps when each step ran and how much CPU all processes of this session used in it."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, Document] = {}
+
+    @contextmanager
+    def step(
+        self, name: str, total: int | None = None, con: duckdb.DuckDBPyConnection | None = None
+    ) -> Iterator[Advance]:
+        began, cpu = time.time(), session_cpu()
+        yield lambda done: None
+        ended = time.time()
+        print(f"{name}: {ended - began:.1f} s", file=sys.stderr)
+        self.steps[name] = {"began": began, "ended": ended, "cpu_s": round(session_cpu() - cpu, 2)}
+
+    def note(self, message: str) -> None:
+        """Nothing is kept of what is said."""
+
+
+def session_cpu() -> float:
+    """CPU seconds of this process and all that it started, ended ones included."""
+    parent: dict[int, int] = {}
+    used: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parent[int(stat.parent.name)] = int(fields[1])
+        used[int(stat.parent.name)] = sum(map(int, fields[11:15]))
+    found = 0
+    for one in used:
+        up = one
+        while up not in (0, os.getpid()):
+            up = parent.get(up, 0)
+        found += used[one] if up else 0
+    return found / TICKS
+
+
+def side(work: Path, engine: str, master: str, only: list[str]) -> Document:
+    """Link the workspace of one engine; what each step of each entity type cost."""
+    ws = Workspace.open(work / engine)
+    rules = ws.load_rules()
+    con = ws.connect()
+    meter = Meter()
+    began = session_cpu()
+    if engine == "spark":
+        from linkage.spark.session import session
+
+        (work / "events").mkdir()
+        with meter.step("session"):
+            spark = session(
+                master, {"spark.eventLog.enabled": "true", "spark.eventLog.dir": (work / "events").as_uri()}
+            )
+    decisions = DecisionStore(ws.decisions)
+    if engine == "spark":
+        reports = link(con, ws, rules, decisions, AS_OF, meter, only, engine="spark", full=True, master=master)
+        spark.stop()
+    else:
+        reports = link(con, ws, rules, decisions, AS_OF, meter, only, full=True)
+    con.close()
+    events = _tasks(work / "events") if engine == "spark" else []
+    entities: Document = {}
+    for report in reports:
+        steps = {}
+        for name, told in meter.steps.items():
+            entity, colon, step = name.partition(": ")
+            if colon and entity == report.entity:
+                steps[step] = {"cpu_s": told["cpu_s"], "wall_s": round(told["ended"] - told["began"], 2)}
+                steps[step] |= _moved(events, told["began"], told["ended"])
+        entities[report.entity] = {"records": report.records, "candidate_pairs": report.candidate_pairs, "steps": steps}
+    return {"cpu_s": round(session_cpu() - began, 2), "entities": entities}
+
+
+def _tasks(folder: Path) -> list[tuple[float, Document]]:
+    """When each task was launched, and its metrics."""
+    found = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        for line in path.read_text("utf-8").splitlines():
+            if line.startswith('{"Event":"SparkListenerTaskEnd"'):
+                event = json.loads(line)
+                found.append((event["Task Info"]["Launch Time"] / 1000, event.get("Task Metrics") or {}))
+    return found
+
+
+def _moved(events: list[tuple[float, Document]], began: float, ended: float) -> Document:
+    """What the tasks launched within a step moved, in bytes."""
+    sums: dict[str, int] = defaultdict(int)
+    for at, metrics in events:
+        if began <= at < ended:
+            sums["tasks"] += 1
+            sums["spilled"] += metrics.get("Disk Bytes Spilled", 0)
+            for name, (group, key) in METRICS.items():
+                sums[name] += metrics.get(group, {}).get(key, 0)
+    return dict(sums)
+
+
+def _step(sides: Document, entity: str, step: str) -> Document:
+    """One step on both sides."""
+    spark = sides["spark"]["entities"][entity]
+    ours = sides["kernel"]["entities"][entity]["steps"].get(step, {}).get("cpu_s", 0.0)
+    told = spark["steps"][step]
+    return {
+        "entity": entity,
+        "step": step,
+        "kernel_cpu_s": ours,
+        "spark_cpu_s": told["cpu_s"],
+        "ratio": round(told["cpu_s"] / ours, 2) if ours else None,
+        "shuffled_per_record": round(told.get("shuffled", 0) / spark["records"], 1),
+        "written_per_record": round(told.get("written", 0) / spark["records"], 1),
+        "spilled": told.get("spilled", 0),
+    }
+
+
+def _equal(work: Path, entities: list[str]) -> bool:
+    """Whether both engines left the same, row by row."""
+    with duckdb.connect() as con:
+        for engine in ENGINES:
+            con.execute(f"attach '{work / engine / 'work.duckdb'}' as {engine} (read_only)")
+        differing = 0
+        for entity in entities:
+            for table in COMPARED:
+                a, b = (f"from {engine}.{quote(entity)}.{table}" for engine in ENGINES)
+                ((count,),) = con.execute(
+                    f"select count(*) from (({a} except all {b}) union all ({b} except all {a}))"
+                ).fetchall()
+                differing += count
+    return differing == 0
+
+
+def _table(found: Document) -> str:
+    lines = [f"records {found['records']:,}, equal: {found['equal']}"]
+    for one in found["steps"]:
+        lines.append("  ".join(f"{key} {value}" for key, value in one.items()))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,335 @@
+"""Spark leaves what one machine leaves, and publishes the same release; skew, a lost worker and a dead driver included.
+
+One Spark session for the whole file. Skipped where Java or pyspark is missing.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from demo.population import generate
+from golden_records.plan import plan
+from golden_records.release import publish
+from linkage import frequencies, ingest
+from linkage.cluster import cluster
+from linkage.decided import Decided, SourceRecord
+from linkage.decisions import Decision, DecisionStore
+from linkage.kernel.match import Kernel
+from linkage.link import Engine, link
+from linkage.progress import SILENT
+from linkage.spark import blocking, clustering, dialect
+from linkage.spark.engine import FOLDER, Linking
+from linkage.spark.session import missing, session
+from linkage.spark.shelf import Shelf
+from linkage.sql import statements
+from linkage.standardize import standardize
+from linkage.train import train
+from linkage.workspace import Workspace
+from rules.errors import RefusedError
+from rules.model import EntityRules
+from tests.linkage.test_changes import state
+from tests.linkage.things import database, population, vessel
+
+pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
+
+DAY = date(2026, 1, 31)
+SIZE = 800
+STATEMENTS = ("spark_block_size", "spark_pair_count", "spark_part", "spark_pair", "spark_star")
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[Any]:
+    found = session("local[2]", {"spark.sql.shuffle.partitions": "2"})
+    yield found
+    found.stop()
+
+
+# ── the SQL ─────────────────────────────────────────────────────────────────────────────────────────
+
+# One call of every function that transpiled SQL has, over the columns of SAMPLE.
+CALLS = {
+    "count": "count(b)",
+    "sum": "sum(a)",
+    "min": "min(t)",
+    "max": "max(t)",
+    "least": "min(least(a, b))",
+    "greatest": "max(greatest(a, b))",
+    "coalesce": "min(coalesce(t, '国'))",
+    "cast": "min(cast(a as varchar))",
+    "//": "sum(a * (a - 1) // 2)",
+    "%": "sum(a % 3)",
+    "case": "sum(case when t is null then a end)",
+}
+SAMPLE = "(values (1, 2, '国'), (5, null, '红'), (7, 3, null), (null, 4, 'é'), (12, 12, '')) as sample(a, b, t)"
+
+
+def test_a_statement_calls_nothing_that_has_no_counterpart() -> None:
+    called = set().union(*(dialect.named_functions(sql) for name in STATEMENTS for sql in statements(name)))
+    assert called <= set(dialect.COUNTERPARTS)
+    assert set(CALLS) == set(dialect.COUNTERPARTS)
+    with pytest.raises(ValueError, match="levenshtein: no counterpart"):
+        dialect.transpiled("select levenshtein(a, b) from t")
+
+
+@pytest.mark.parametrize("function", sorted(CALLS))
+def test_a_function_and_its_counterpart_say_the_same(spark: Any, function: str) -> None:
+    sql = f"select {CALLS[function]} as said from {SAMPLE}"
+    assert function in dialect.named_functions(sql)
+    said = dialect.transpiled(sql)
+    assert dialect.COUNTERPARTS[function] in said
+    with duckdb.connect() as con:
+        assert con.execute(sql).fetchall() == [tuple(row) for row in spark.sql(said).collect()]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_stars_are_the_components(spark: Any, tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    pairs = [sorted(rng.sample(range(60), 2)) for _ in range(40)] + [[i, i + 1] for i in range(60, 75)]
+    edges = spark.createDataFrame([(a, b) for a, b in pairs], "l bigint, r bigint")
+    counts = (clustering.FEW + 1, 55)
+    found = [clustering._components(Shelf(spark, tmp_path / str(count), "x"), edges, count) for count in counts]
+    rounds, gathered = ({tuple(row) for row in one.select("ordinal", "component").collect()} for one in found)
+    assert rounds == gathered
+    assert (75, 60) in rounds
+
+
+# ── vessels: guards, refusals, aliases, decisions, skew ─────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> tuple[EntityRules, list[dict[str, Any]]]:
+    """Rules with trained weights, and records with marks, aliases, groups without duplicates and one large block."""
+    folder = tmp_path_factory.mktemp("fleet")
+    records = population(150, seed=3)
+    rng = random.Random(5)
+    for one in records:
+        one["mark"] = f"k{one['truth'] % 120:03}" if rng.random() < 0.4 else None
+        one["old_mark"] = f"k{rng.randrange(120):03}" if rng.random() < 0.2 else None
+        one["dup_group"] = rng.choice([None, None, "g", "h"])
+        one["radio"] = "13900000000" if rng.random() < 0.1 else one["radio"]
+    rules = vessel(folder)
+    con = database(rules, records)
+    standardize(con, rules, folder, DAY)
+    train(con, rules)
+    return vessel(folder), records
+
+
+def standing(rules: EntityRules, records: list[dict[str, Any]]) -> duckdb.DuckDBPyConnection:
+    con = database(rules, records)
+    standardize(con, rules, rules.folder.parent, DAY)
+    frequencies.load(con, rules)
+    return con
+
+
+def left(con: duckdb.DuckDBPyConnection) -> dict[str, list[Any]]:
+    """What matching and clustering leave, in one order."""
+    tables = ("candidate_pair", "candidate_total", "pair_count", "cluster", "refusal")
+    return {name: con.execute(f"from {name} order by all").fetchall() for name in tables}
+
+
+def on_one_machine(con: duckdb.DuckDBPyConnection, rules: EntityRules, *said: Any) -> dict[str, list[Any]]:
+    Kernel(con, rules).match()
+    cluster(con, rules, *said)
+    return left(con)
+
+
+def on_spark(
+    spark: Any, folder: Path, con: duckdb.DuckDBPyConnection, rules: EntityRules, *said: Any
+) -> dict[str, list[Any]]:
+    linking = Linking(con, Shelf(spark, folder, "x"), rules)
+    linking.match(lambda name, total, watched: SILENT.step(name))
+    linking.cluster(*said)
+    return left(con)
+
+
+def test_every_pair_refusal_and_cluster_is_that_of_one_machine(
+    spark: Any, fleet: tuple[EntityRules, list[dict[str, Any]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Blocks of more than three records are dealt out, and components are found round by round.
+    monkeypatch.setattr(blocking, "MOST", 3)
+    monkeypatch.setattr(clustering, "FEW", 0)
+    rules, records = fleet
+    con = standing(rules, records)
+    first = on_one_machine(con, rules, [])
+    pairs = con.execute(
+        "select l.source, l.source_key, r.source, r.source_key, verdict from candidate_pair "
+        "join standard l on l.record_id = record_l join standard r on r.record_id = record_r order by 1, 2, 3, 4"
+    ).fetchall()
+    different = [Decided("different", (a, b), (c, d)) for a, b, c, d, verdict in pairs if verdict == "accept"][::9]
+    same = [Decided("same", (a, b), (c, d)) for a, b, c, d, verdict in pairs if verdict == "review"][:3]
+    pinned: Sequence[SourceRecord] = [same[0].left]
+    one = on_one_machine(con, rules, [*different, *same], pinned)
+    many = on_spark(spark, tmp_path / "spark", con, rules, [*different, *same], pinned)
+    assert many == one
+    assert {reason for *_, reason in one["refusal"]} >= {"mark", "duplicate_free", "different"}
+    assert one["cluster"] != first["cluster"]
+
+
+def test_an_alias_that_another_record_names_licenses_two_values(
+    spark: Any, fleet: tuple[EntityRules, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    rules, _ = fleet
+    boat = {"name": "astra", "owner": "meyer", "radio": "13900000001", "port": "port 1"}
+    records = [
+        {"key": "a", **boat, "mark": "k111"},
+        {"key": "b", **boat, "mark": "k222"},
+        {"key": "z", "name": "borea", "mark": "k111", "old_mark": "k222"},
+    ]
+    con = standing(rules, records)
+    one = on_one_machine(con, rules, [])
+    assert on_spark(spark, tmp_path / "spark", con, rules, []) == one
+    assert (1, 0) in one["cluster"]
+    assert not one["refusal"]
+
+
+def test_too_many_pairs_are_refused_before_any_is_made(
+    spark: Any, fleet: tuple[EntityRules, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    rules, records = fleet
+    entity = rules.entity.model_copy(update={"matching": rules.entity.matching.model_copy(update={"budget": 0.01})})
+    narrow = rules.model_copy(update={"entity": entity})
+    con = standing(rules, records)
+    with pytest.raises(RefusedError, match="more than the budget"):
+        on_spark(spark, tmp_path / "spark", con, narrow, [])
+    assert not (tmp_path / "spark/pair").exists()
+
+
+def test_a_run_takes_up_what_one_that_died_had_finished(
+    spark: Any, fleet: tuple[EntityRules, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    rules, records = fleet
+    con = standing(rules, records)
+    one = on_one_machine(con, rules, [])
+    with pytest.raises(RefusedError, match="contradict"):
+        wrong = [Decided(kind, ("a", "00000"), ("a", "00001")) for kind in ("same", "different")]
+        on_spark(spark, tmp_path / "spark", con, rules, wrong)
+    stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "spark/candidate_pair").iterdir()}
+    shutil.rmtree(tmp_path / "spark/block")  # nobody asks for it again
+    assert on_spark(spark, tmp_path / "spark", con, rules, []) == one
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "spark/candidate_pair").iterdir()} == stamps
+    Shelf(spark, tmp_path / "spark", "other inputs")
+    assert not (tmp_path / "spark/candidate_pair").exists()
+
+
+# ── a province: releases, and from one engine to the other ──────────────────────────────────────────
+
+
+def deliver(ws: Workspace, files: Sequence[tuple[str, str, Path]]) -> None:
+    con = ws.connect()
+    for entity, source, path in files:
+        ingest.load_file(con, ws, ws.load_rules().entities[entity], source, path)
+    con.close()
+
+
+def released(ws: Workspace, engine: Engine) -> dict[str, Any]:
+    """Link with an engine and publish; gives what linking left, by entity type."""
+    con, rules, decisions = ws.connect(), ws.load_rules(), DecisionStore(ws.decisions)
+    try:
+        link(con, ws, rules, decisions, DAY, engine=engine, master="local[2]")
+        told = {name: state(con, ws, name) for name in rules.entities}
+        publish(con, ws, rules, decisions, plan(con, ws, rules, decisions))
+    finally:
+        con.close()
+    return told
+
+
+def rows_of(ws: Workspace, release: int) -> dict[str, list[Any]]:
+    """Every table of a release, in one order."""
+    found = {}
+    with duckdb.connect() as con:
+        for path in sorted((ws.releases / str(release)).glob("*/*.parquet")):
+            rows = con.execute(f"from '{path}' order by all").fetchall()
+            found[f"{path.parent.name}/{path.name}"] = rows
+    return found
+
+
+def test_both_engines_publish_the_same_and_take_over_from_each_other(spark: Any, tmp_path: Path) -> None:
+    mine = Workspace.create(tmp_path / "mine")
+    files = generate(tmp_path / "demo", SIZE, 5).files
+    later = [one for one in files if "20260131" in one[2].name]
+    deliver(mine, [one for one in files if one not in later])
+    shutil.copytree(mine.root, tmp_path / "theirs")
+    theirs = Workspace.open(tmp_path / "theirs")
+    told, other = released(mine, "kernel"), released(theirs, "spark")
+    for entity, tables in told.items():
+        for table, rows in tables.items():
+            assert other[entity][table] == rows, (entity, table)
+    assert rows_of(theirs, 1) == rows_of(mine, 1)
+    assert not (theirs.root / FOLDER).exists()
+
+    waiting = DecisionStore(mine.decisions).queue("person")[:2]
+    for ws in (mine, theirs):
+        deliver(ws, later)
+        for one, kind in zip(waiting, ("same", "different"), strict=True):
+            DecisionStore(ws.decisions).add(Decision(kind, "person", (one.left, one.right), "seen", "eve"))
+    told, other = released(mine, "spark"), released(theirs, "kernel")
+    for entity, tables in told.items():
+        for table, rows in tables.items():
+            assert other[entity][table] == rows, (entity, table)
+    first, second = rows_of(mine, 1), rows_of(mine, 2)
+    assert second == rows_of(theirs, 2)
+    assert first["person/golden.parquet"] and second["person/golden.parquet"] != first["person/golden.parquet"]
+
+
+# ── a worker that is killed ─────────────────────────────────────────────────────────────────────────
+
+KILLED = """
+import os, signal, sys, threading, time
+from pathlib import Path
+import duckdb
+from linkage.spark.session import session
+from linkage.spark.tasks import Blocking
+from tests.test_spark import left, on_spark, standing
+from tests.linkage.things import population, vessel
+
+folder = Path(sys.argv[1])
+spark = session("local-cluster[2,1,1024]", {"spark.sql.shuffle.partitions": "4", "spark.task.maxFailures": "8"})
+executors = []
+
+def kill():
+    # The first executor that has begun to work dies in the middle of blocking.
+    while not executors:
+        for stat in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                said = stat.read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if "CoarseGrainedExecutorBackend" in said and str(spark.sparkContext.applicationId) in said:
+                if (folder / "spark/steps.json").exists() and "standard" in (folder / "spark/steps.json").read_text():
+                    executors.append(int(stat.parent.name))
+                    break
+        time.sleep(0.05)
+    os.kill(executors[0], signal.SIGKILL)
+
+threading.Thread(target=kill, daemon=True).start()
+rules = vessel(folder / "rules")
+records = population(150, seed=4)
+con = standing(rules, records)
+found = on_spark(spark, folder / "spark", con, rules, [])
+print(repr(found), len(executors))
+spark.stop()
+"""
+
+
+def test_a_worker_that_is_killed_changes_nothing(
+    fleet: tuple[EntityRules, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    rules, _ = fleet
+    shutil.copytree(rules.folder.parent, tmp_path / "rules")
+    mine = vessel(tmp_path / "rules")
+    one = on_one_machine(standing(mine, population(150, seed=4)), mine, [])
+    run = [sys.executable, "-c", KILLED, str(tmp_path)]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.splitlines()[-1] == f"{one!r} 1"
