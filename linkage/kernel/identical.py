@@ -1,9 +1,9 @@
 """Records that say the same in every column that is matched: they are blocked and weighed as one.
 
-Reads and writes nothing. The first record of a class, its *head*, stands for all of them. A pair of heads (l, r) stands
-for the pairs of a record of the class of l and a later one of that of r, a head with itself for the pairs within its
-class: they all have one weight. Which of two records is the left one is part of what is weighed, for the rules may say
-something else of the two the other way round.
+Reads and writes nothing. The first record of a class, its *head*, stands for all of them: a pair of heads for all pairs
+of a record of the one class and a record of the other, a head with itself for the pairs within its class. They all have
+one weight. Where rules say something else of two records the other way round, a pair of heads (l, r) stands only for
+the pairs whose record of l comes first.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from linkage.kernel.blocks import Blocks, among
-from linkage.kernel.columns import Bools, Columns, Hashes, Ints, Lists
+from linkage.kernel.columns import Bools, Columns, Hashes, Ints, Lists, Narrow
 from linkage.kernel.conditions import Positions, where_true
 
+WORTH = 0.02  # of the records: where fewer say what another one says, to treat them as one costs more than it saves
 ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -24,19 +25,22 @@ ODD = np.uint64(0x9E3779B97F4A7C15)
 class Classes:
     """Records by class.
 
-    member      ordinals, class after class, in each ascending
-    start, size by ordinal, of a head the place of its class in `member` and how many records it has
-    last        by ordinal, of a head the last record of its class
+    member  ordinals, class after class, in each ascending
+    start   by ordinal, of a head the place of its class in `member`
+    size    by ordinal, of a head how many records its class has, of the others 0
+    last    by ordinal, of a head the last record of its class
+    turns   whether the rules may say something else of two records the other way round
     """
 
-    member: Positions
-    start: Ints
-    size: Ints
-    last: Ints
+    member: Narrow
+    start: Narrow
+    size: Narrow
+    last: Narrow
+    turns: bool
 
     @classmethod
-    def of(cls, columns: Columns, names: Collection[str]) -> Classes:
-        """The classes of records that are equal in the named columns."""
+    def of(cls, columns: Columns, names: Collection[str], turns: bool) -> Classes:
+        """The classes of records that are equal in the named columns; where few are, each is one of its own."""
         mixed = _mixed(columns, names)
         order = np.argsort(mixed, kind="stable")
         first = np.ones(order.size, dtype=np.bool_)
@@ -44,23 +48,25 @@ class Classes:
         again = np.flatnonzero(~first)
         # Equal mixes are compared in full; a record that only mixes alike is a class of its own, which costs nothing.
         head = np.maximum.accumulate(np.where(first, np.arange(order.size), 0))
+        if again.size < WORTH * order.size:
+            return cls.single(columns)
         apart = again[~_equal(columns, names, order[again], order[head[again]])]
         if apart.size:
             order = np.concatenate([np.delete(order, apart), order[apart]])
             first = np.concatenate([np.delete(first, apart), np.ones(apart.size, dtype=np.bool_)])
         begins = np.flatnonzero(first)
-        start, size, last = (np.zeros(order.size, dtype=np.int64) for _ in range(3))
+        start, size, last = (np.zeros(order.size, dtype=np.int32) for _ in range(3))
         heads = order[begins]
         start[heads] = begins
         size[heads] = np.diff(np.append(begins, order.size))
         last[heads] = order[begins + size[heads] - 1]
-        return cls(order, start, size, last)
+        return cls(order.astype(np.int32), start, size, last, turns)
 
     @classmethod
     def single(cls, columns: Columns) -> Classes:
         """Every record a class of its own."""
-        each = np.arange(columns.count)
-        return cls(each, each, np.ones(columns.count, dtype=np.int64), each)
+        each = np.arange(columns.count, dtype=np.int32)
+        return cls(each, each, np.ones(columns.count, dtype=np.int32), each, turns=False)
 
     @property
     def heads(self) -> Bools:
@@ -83,7 +89,7 @@ class Classes:
     def both_ways(self, left: Positions, right: Positions) -> tuple[Positions, Positions]:
         """Pairs of heads, and those the other way round that stand for any pair of records."""
         turned = right < self.last[left]
-        if not turned.any():
+        if not self.turns or not turned.any():
             return left, right
         return (
             np.concatenate([left, where_true(turned, right)]),
@@ -95,17 +101,19 @@ class Classes:
 
         Two records of one `group` (-1: none) are no pair.
         """
-        each = self.size[left] * self.size[right]
+        each = self.size[left].astype(np.int64) * self.size[right]
         if each.max(initial=1) == 1:
             pair, a, b = np.arange(left.size), left, right
         else:
             pair = np.repeat(np.arange(left.size), each)
             place = np.arange(pair.size) - np.repeat(np.cumsum(each) - each, each)
             width = self.size[right][pair]
-            a = self.member[self.start[left][pair] + place // width]
-            b = self.member[self.start[right][pair] + place % width]
-        good = (a < b) & ((group[a] < 0) | (group[a] != group[b]))
-        return where_true(good, pair), where_true(good, a), where_true(good, b)
+            a = self.member[self.start[left][pair] + place // width].astype(np.int64)
+            b = self.member[self.start[right][pair] + place % width].astype(np.int64)
+        good = (a < b) | ((left != right)[pair] & (not self.turns))
+        good &= (group[a] < 0) | (group[a] != group[b])
+        pair, a, b = where_true(good, pair), where_true(good, a), where_true(good, b)
+        return pair, np.minimum(a, b), np.maximum(a, b)
 
 
 def _mixed(columns: Columns, names: Collection[str]) -> Hashes:

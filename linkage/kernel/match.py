@@ -26,6 +26,7 @@ from linkage.kernel.columns import NULL, Columns, Floats, Ints, Reader
 from linkage.kernel.compiler import Bound, Compiler, Needed
 from linkage.kernel.conditions import Pairs, Positions, Truths, where_true
 from linkage.kernel.identical import Classes
+from linkage.kernel.symmetry import symmetric_rules
 from linkage.kernel.weights import ByCode, Weights, frequency_of, prior_weight, weights
 from linkage.score import candidate_columns
 from linkage.splink_model import comparison, frequency_columns, settings
@@ -95,6 +96,7 @@ class Compiled:
     group     the column of the group that a source declares free of duplicates
     adjusted  the columns whose value frequencies adjust weights
     matched   all columns but that of the group: records that are equal in them are weighed alike
+    turns     whether a pair may weigh something else the other way round
     """
 
     comparisons: tuple[Levels, ...]
@@ -103,6 +105,7 @@ class Compiled:
     group: str
     adjusted: tuple[str, ...]
     matched: frozenset[str]
+    turns: bool
     needed: Needed
 
     @classmethod
@@ -120,7 +123,8 @@ class Compiled:
         ruled = tuple(keyed(compiler, rule) for rule in entity.blocking)
         needed = compiler.needed
         matched = frozenset({*needed.numbers, *needed.texts, *needed.lists, *needed.others})
-        return cls(comparisons, guards, ruled, compiler.value("dup_group"), adjusted, matched, needed)
+        turns = not symmetric_rules(entity)
+        return cls(comparisons, guards, ruled, compiler.value("dup_group"), adjusted, matched, turns, needed)
 
 
 @dataclass(frozen=True)
@@ -229,7 +233,9 @@ class Kernel:
         con.execute("create or replace table pair_count (rule varchar, pairs bigint)")
         con.executemany("insert into pair_count values (?, ?)", [[one.rule, one.pairs] for one in self.estimates])
         refuse_above_budget(con, entity, self.estimates)
-        self.classes = Classes.of(self.columns, self.compiled.matched) if collapse else Classes.single(self.columns)
+        self.classes = Classes.single(self.columns)
+        if collapse:
+            self.classes = Classes.of(self.columns, self.compiled.matched, self.compiled.turns)
         self._among_heads = self.classes.among(self.blocks)
 
     @property

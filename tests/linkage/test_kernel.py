@@ -17,6 +17,7 @@ from linkage.block import block
 from linkage.kernel import match
 from linkage.kernel.columns import encode
 from linkage.kernel.match import Kernel
+from linkage.kernel.symmetry import symmetric, symmetric_rules
 from linkage.score import score
 from linkage.splink_model import build, comparison
 from linkage.standardize import standardize
@@ -282,6 +283,39 @@ def test_any_rules_over_any_records_are_matched_as_splink_matches_them(
     finally:
         match.CHUNK, match.BATCH = before
         con.close()
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("a_l = a_r", True),
+        ("a_l = b_r", False),
+        ("a_l = b_r or a_r = b_l", True),
+        ("a_l < a_r", False),
+        ("a_l < a_r or a_r < a_l", True),
+        ("a_l > b_r and b_l < a_r", True),
+        ("abs(a_l - a_r) < 2", True),
+        ("a_l - a_r < 2", False),
+        ("a_l is null", False),
+        ("a_l is null or a_r is null", True),
+        ("a_l = a_r and length(a_l) > 2", True),
+        ("a_l = a_r or length(a_l) > 2", False),
+        ("starts_with(a_l, a_r) or starts_with(a_r, a_l)", True),
+        ("starts_with(a_l, a_r)", False),
+        ("len(list_intersect(w_l, w_r)) = 0", False),
+        ("levenshtein(a_l, a_r) < 2", True),
+        ("case when a_l is null and a_r is null then 1 when a_l = a_r then 2 end = 2", True),
+        ("a_l between 1 and a_r", False),
+        ("gamma_name = 0 and a_l <> a_r", True),
+    ],
+)
+def test_what_is_symmetric_is_seen(condition: str, expected: bool) -> None:
+    assert symmetric(condition) is expected
+
+
+@pytest.mark.parametrize("entity", [entity for entity in ENTITIES if entity != "household"])
+def test_shipped_rules_say_the_same_of_a_pair_the_other_way_round(entity: str) -> None:
+    assert symmetric_rules(load_rules(SHIPPED).entities[entity].entity)
 
 
 def ready(tmp_path: Path, records: list[dict[str, Any]], **changes: Any) -> tuple[Any, EntityRules]:
