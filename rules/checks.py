@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -168,10 +169,16 @@ def _gaps(file: str, field: str, sources: Sources) -> Iterator[Problem]:
             yield Problem(file, field, f"{name} leads, but does not deliver it")
 
 
+@lru_cache(1024)
+def _parsed(sql: str) -> exp.Expr:
+    """The tree of a piece of SQL, to be read and never changed: rules are read again and again by whoever runs long."""
+    return sqlglot.parse_one(sql, read="duckdb")
+
+
 def bytewise_uses(sql: str, ascii_names: frozenset[str]) -> list[str]:
     """Byte-wise string functions in `sql` that are applied to anything but ASCII columns."""
     found = []
-    for call in sqlglot.parse_one(sql, read="duckdb").find_all(exp.Func):
+    for call in _parsed(sql).find_all(exp.Func):
         name = call.sql("duckdb").split("(")[0].lower()
         if name in BYTEWISE:
             columns = {_unsided(column.name) for column in call.find_all(exp.Column)}
@@ -240,7 +247,7 @@ def _entity(rules: EntityRules) -> Iterator[Problem]:
 def _golden_check(file: str, key: str, sql: str) -> Iterator[Problem]:
     """The problems of a check over golden records; its columns are known only where the tables are."""
     try:
-        tree = sqlglot.parse_one(sql, read="duckdb")
+        tree = _parsed(sql)
     except SqlglotError as error:
         yield Problem(file, key, f"not SQL: {str(error).splitlines()[0]}")
         return
@@ -382,7 +389,7 @@ def level_labels(entity: Entity, comparison: ComparisonRule) -> list[str]:
 
 def _sql(file: str, key: str, sql: str, known: set[str], ascii_names: frozenset[str]) -> Iterator[Problem]:
     try:
-        tree = sqlglot.parse_one(sql, read="duckdb")
+        tree = _parsed(sql)
     except SqlglotError as error:
         yield Problem(file, key, f"not SQL: {str(error).splitlines()[0]}")
         return
