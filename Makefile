@@ -21,7 +21,7 @@ demo: $(VENV)/.installed
 	$(BIN)/shuyuan demo --workspace $(DEMO)
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

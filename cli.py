@@ -48,19 +48,57 @@ class Verbs(TyperGroup):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
-        except (OSError, sqlite3.OperationalError, duckdb.Error) as error:
-            if not _disk_full(error):
+        except (OSError, sqlite3.DatabaseError, duckdb.Error) as error:
+            advice = _advice(error)
+            if advice is None:
                 raise
-            err.print(
-                f"[red]error[/red] the disk is full or fails ({plain(str(error).splitlines()[0])}); what was "
-                "published and decided is as it was. Free disk space and run the command again"
-            )
+            what, then = advice
+            said = ": ".join([*getattr(error, "__notes__", []), str(error).splitlines()[0]])
+            err.print(f"[red]error[/red] {what} ({plain(said)}); {then}")
             raise typer.Exit(RefusedError.exit_code) from None
 
 
+def _advice(error: Exception) -> tuple[str, str] | None:
+    """What an error of the operating system or of a database means and what to do; None where it is unexpected."""
+    if _disk_full(error):
+        kept = "what was published and decided is as it was"
+        return "the disk is full or fails", f"{kept}. Free disk space and run the command again"
+    if _forbidden(error):
+        return "a file or folder may not be read or written", (
+            "nothing was changed. Run the command as the owner of the workspace, and see that its disk is not mounted "
+            "read-only"
+        )
+    if _damaged(error):
+        return "a file of decisions or of a release is damaged", (
+            "keep a copy of the workspace as it is, and restore the last backup beside it with 'shuyuan restore'"
+        )
+    return None
+
+
+def _damaged(error: Exception) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return _code(error) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+    return isinstance(error, duckdb.Error) and any(text in str(error) for text in ("Parquet file", "No magic bytes"))
+
+
+def _code(error: sqlite3.Error) -> int | None:
+    """The primary result code of SQLite; an error of Python's own driver has none."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
+def _forbidden(error: Exception) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return _code(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+    told = ("Permission denied", "Read-only file system")
+    return getattr(error, "errno", None) in (errno.EACCES, errno.EPERM, errno.EROFS) or any(
+        text in str(error) for text in told
+    )
+
+
 def _disk_full(error: Exception) -> bool:
-    if isinstance(error, sqlite3.OperationalError):
-        return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+    if isinstance(error, sqlite3.Error):
+        return _code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
     told = ("No space left on device", "File too large", "Disk quota exceeded")
     return getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(
         text in str(error) for text in told

@@ -22,6 +22,7 @@ from linkage import ingest, rule_sets
 from linkage import link as links
 from linkage.estimate import Key, Told
 from linkage.link import Engine
+from linkage.reading import SUFFIXES
 from linkage.train import Estimator
 from linkage.train import train as train_weights
 from linkage.workspace import Workspace, use_entity
@@ -281,11 +282,13 @@ def _files(paths: list[Path]) -> list[Path]:
     found = []
     for path in paths:
         if not path.exists():
-            raise InputError(f"{path}: no such file or folder")
+            raise InputError(f"{path}: no such file or folder; give files or folders that are there")
         inside = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
         found += inside if path.is_dir() else [path]
     if not found:
-        raise InputError(f"no files in {', '.join(str(path) for path in paths)}")
+        raise InputError(
+            f"no files in {', '.join(str(path) for path in paths)}; expected files that end with {', '.join(SUFFIXES)}"
+        )
     return found
 
 

@@ -20,14 +20,14 @@ import sqlite3
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from desk.state import Desk
 from golden_records.query import Release
+from linkage.decision_schema import with_tables
 from rules.errors import NotFoundError
 
 log = logging.getLogger("shuyuan.desk")
@@ -63,7 +63,7 @@ class HookStore:
     def add(self, url: str, entities: tuple[str, ...] | None, after: int, who: str) -> Hook:
         """A new hook with a new secret."""
         made = (url, secrets.token_urlsafe(32), None if entities is None else json.dumps(entities), after, who)
-        with self._open() as db:
+        with with_tables(self.path, _SCHEMA) as db:
             cursor = db.execute(
                 "insert into webhook (url, secret, entities, after, made_by, made_at) values (?, ?, ?, ?, ?, ?)",
                 (*made, datetime.now(UTC).isoformat(timespec="seconds")),
@@ -73,7 +73,7 @@ class HookStore:
     def end(self, hook_id: int) -> None:
         """Stop a hook; it stays in the table (NotFoundError: none in force has this id)."""
         self.get(hook_id)
-        with self._open() as db:
+        with with_tables(self.path, _SCHEMA) as db:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             db.execute("update webhook set ended_at = ? where hook_id = ? and ended_at is null", (now, hook_id))
 
@@ -86,7 +86,7 @@ class HookStore:
 
     def live(self) -> list[Hook]:
         """The hooks in force, oldest first."""
-        with self._open() as db:
+        with with_tables(self.path, _SCHEMA) as db:
             rows = db.execute(
                 "select hook_id, url, secret, entities, after, made_by, made_at from webhook "
                 "where ended_at is null order by hook_id"
@@ -98,18 +98,8 @@ class HookStore:
 
     def took(self, hook: Hook, after: int) -> None:
         """Move a cursor on, and never back."""
-        with self._open() as db:
+        with with_tables(self.path, _SCHEMA) as db:
             db.execute("update webhook set after = max(after, ?) where hook_id = ?", (after, hook.hook_id))
-
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        db = sqlite3.connect(self.path, timeout=30, isolation_level=None)
-        try:
-            db.execute("pragma journal_mode = wal")
-            db.executescript(_SCHEMA)
-            yield db
-        finally:
-            db.close()
 
 
 Post = Callable[[str, bytes, dict[str, str]], bool]

@@ -8,16 +8,13 @@ that exceeds a limit of the rules needs two people; nobody approves a plan that 
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from golden_records.manifest import current_release, read_manifest
 from linkage.audit_trail import AuditTrail
+from linkage.decision_schema import with_tables
 from linkage.decisions import ASIDE, DecisionStore
 from linkage.workspace import Workspace
 from rules.errors import InputError, RefusedError
@@ -71,7 +68,7 @@ class Approvals:
 
     def standing(self, plan: Document) -> Standing:
         """Where a plan (`plan.Plan.as_dict`) stands."""
-        with _open(self.ws.decisions) as db:
+        with with_tables(self.ws.decisions, _SCHEMA) as db:
             found = db.execute(
                 "select said, steward, reason, at from plan_word where word_id in "
                 "(select max(word_id) from plan_word where inputs = ? group by steward) order by word_id",
@@ -95,7 +92,7 @@ class Approvals:
             raise RefusedError(
                 f"decision {own[0]} of {steward} is in this plan; somebody who decided nothing in it approves it"
             )
-        with _open(self.ws.decisions) as db:
+        with with_tables(self.ws.decisions, _SCHEMA) as db:
             db.execute(
                 "insert into plan_word (inputs, release, said, steward, reason, at) values (?, ?, ?, ?, ?, ?)",
                 (plan["inputs"], plan["release"], said, steward, reason.strip(), _now()),
@@ -112,17 +109,6 @@ class Approvals:
             for one in DecisionStore(self.ws.decisions).entries()
             if one.steward == steward and one.decided_at > since and one.kind not in ASIDE
         ]
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[sqlite3.Connection]:
-    db = sqlite3.connect(path, timeout=30, isolation_level=None)
-    try:
-        db.execute("pragma journal_mode = wal")
-        db.executescript(_SCHEMA)
-        yield db
-    finally:
-        db.close()
 
 
 def _now() -> str:

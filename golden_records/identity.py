@@ -14,8 +14,10 @@ cannot move an id.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import duckdb
 
@@ -74,14 +76,20 @@ def identify(con: duckdb.DuckDBPyConnection, issuer: Issuer) -> int:
 def _assign(con: duckdb.DuckDBPyConnection, origin: str) -> None:
     """Serve the claims one to one: those that nobody disputes at once, the disputed ones in order."""
     con.execute(UNCONTENDED, {"origin": origin})
-    served: dict[int, str] = {}
-    taken: set[str] = set()
-    for head, golden_id in con.execute(CONTENDED).fetchall():
-        if head not in served and golden_id not in taken:
-            served[head] = golden_id
-            taken.add(golden_id)
+    served = one_to_one(con.execute(CONTENDED).fetchall())
     if served:
         con.execute(
             "insert into heir select unnest($heads), unnest($ids), $origin",
             {"heads": list(served), "ids": list(served.values()), "origin": origin},
         )
+
+
+def one_to_one(claims: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    """Serve claims in their order, each claimant once and with what nobody before it got: claimant -> what it gets."""
+    served: dict[Any, Any] = {}
+    taken: set[Any] = set()
+    for claimant, claimed in claims:
+        if claimant not in served and claimed not in taken:
+            served[claimant] = claimed
+            taken.add(claimed)
+    return served

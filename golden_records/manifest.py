@@ -7,11 +7,11 @@ from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from linkage.decisions import Taken
 from linkage.workspace import file_sha256 as file_sha256
-from rules.errors import NotFoundError
+from rules.errors import NotFoundError, ShuyuanError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -89,11 +89,23 @@ class Manifest(_Part):
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of the release in `folder` (NotFoundError where there is none)."""
+    """The manifest of the release in `folder`.
+
+    Raises:
+        NotFoundError: there is none.
+        ShuyuanError: it is damaged.
+    """
     path = folder / MANIFEST
     if not path.is_file():
         raise NotFoundError(f"{folder} is no release (no manifest.json); 'shuyuan status' lists the releases")
-    return Manifest.model_validate_json(path.read_text("utf-8"))
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ShuyuanError(
+            f"{path} is damaged ({'.'.join(map(str, first['loc'])) or first['type']}: {first['msg']}); "
+            "take the folder of the release out of a backup, which 'shuyuan restore' unpacks beside this workspace"
+        ) from error
 
 
 def current_release(releases: Path) -> int | None:

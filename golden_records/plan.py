@@ -48,6 +48,7 @@ from linkage import touched
 from linkage.decisions import DecisionStore
 from linkage.link import fingerprint, linked
 from linkage.progress import SILENT, Reporter
+from linkage.references import has_table
 from linkage.sql import number
 from linkage.workspace import Workspace, use_entity, write_atomically
 from rules.errors import NotFoundError, RefusedError
@@ -263,8 +264,7 @@ def _forget_findings(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None
 
 def read_plan(con: duckdb.DuckDBPyConnection) -> Plan:
     """The plan that was made last. Raises NotFoundError where there is none."""
-    held = con.execute("select 1 from duckdb_tables() where schema_name = 'main' and table_name = 'plan'").fetchall()
-    if not held:
+    if not has_table(con, "main", "plan"):
         raise NotFoundError("nothing is planned; run 'shuyuan plan' first")
     said = json.loads(con.execute("select document from main.plan").fetchall()[0][0])
     said["as_of"] = date.fromisoformat(said["as_of"])

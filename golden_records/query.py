@@ -30,9 +30,10 @@ class Release:
         self.folder = folder
         self.manifest: Manifest = read_manifest(folder)
         # One thread at a time asks it, but not always the same one: the desk hands releases from request to request.
-        self._lookup = sqlite3.connect(
-            f"file:{folder / 'lookup.sqlite'}?mode=ro&immutable=1", uri=True, check_same_thread=False
-        )
+        self._path = folder / "lookup.sqlite"
+        if not self._path.is_file():
+            raise NotFoundError(f"{self._path} is missing; copy it from a backup, or publish again")
+        self._lookup = sqlite3.connect(f"file:{self._path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
         self._con = duckdb.connect()
 
     @classmethod
@@ -48,7 +49,9 @@ class Release:
     def __enter__(self) -> Release:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            error.add_note(str(self._path))
         self.close()
 
     def close(self) -> None:

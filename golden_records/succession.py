@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import duckdb
 
+from golden_records.identity import one_to_one
 from rules.model import EntityRules, SuccessionRule
 
 UNCONTENDED = """
@@ -76,12 +77,7 @@ group by a.golden_id, b.golden_id, a.valid_from, b.last_seen
 
 def _serve(con: duckdb.DuckDBPyConnection) -> None:
     """Settle the contended successions one to one."""
-    served: dict[str, str] = {}
-    taken: set[str] = set()
-    for from_id, to_id in con.execute(CONTENDED).fetchall():
-        if from_id not in served and to_id not in taken:
-            served[from_id] = to_id
-            taken.add(to_id)
+    served = one_to_one(con.execute(CONTENDED).fetchall())
     if served:
         con.execute(
             "insert into succession select unnest($begun), unnest($ended)",

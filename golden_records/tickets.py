@@ -35,6 +35,7 @@ from golden_records import sql
 from golden_records.manifest import Manifest, read_manifest, releases_of
 from golden_records.segments import has_table, table_sql
 from linkage.decided import SourceRecord
+from linkage.decision_schema import transaction, with_tables
 from linkage.decisions import DecisionStore
 from linkage.workspace import Workspace
 from rules.errors import InputError, NotFoundError, RefusedError
@@ -287,18 +288,15 @@ class TicketStore:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """The database with its views, closed when the block ends."""
-        with self.decisions.reading() as db:
+        with with_tables(self.decisions.path, files(sql.__name__).joinpath("ticket.sql").read_text("utf-8")) as db:
             db.create_function("evidence", 3, evidence, deterministic=True)
-            db.executescript(files(sql.__name__).joinpath("ticket.sql").read_text("utf-8"))
             yield db
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction: all that is written in the block is kept when it ends, none of it where it fails."""
-        with self.reading() as db:
-            db.execute("begin immediate")
+        with self.reading() as db, transaction(db):
             yield db
-            db.execute("commit")
 
     def _take_in(self, ws: Workspace, rules: Rules, manifest: Manifest) -> Refreshed | None:
         """Take in the differences of one release; None where another process already has."""

@@ -23,6 +23,7 @@ from golden_records.limits import SMALL
 from golden_records.manifest import Manifest, current_release, read_manifest
 from golden_records.plan import Plan, open_previous, plan
 from golden_records.segments import has_table, table_sql
+from linkage import references
 from linkage.beside import beside
 from linkage.decisions import DecisionStore
 from linkage.link import link
@@ -194,8 +195,7 @@ def _entity(
 
 def _present(con: duckdb.DuckDBPyConnection, entity: str) -> dict[tuple[str, str], tuple[float, str]]:
     """What the present rules say of the pairs that they keep; empty where nothing is linked."""
-    there = "select 1 from duckdb_tables() where schema_name = ? and table_name = 'candidate_pair'"
-    if not con.execute(there, [entity]).fetchall():
+    if not references.has_table(con, entity, "candidate_pair"):
         return {}
     use_entity(con, entity)
     found = con.execute(_PAIRS).fetchall()

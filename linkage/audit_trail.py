@@ -13,14 +13,13 @@ import getpass
 import hashlib
 import json
 import os
-import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from linkage.decision_schema import transaction, with_tables
 from rules.errors import InputError, NotFoundError
 
 _SCHEMA = """
@@ -60,44 +59,40 @@ class AuditTrail:
         at = datetime.now(UTC).isoformat(timespec="microseconds")
         who = actor or getpass.getuser()
         text = json.dumps(detail, ensure_ascii=False, sort_keys=True, default=str)
-        with _open(self.path) as db:
-            db.execute("begin immediate")
+        with with_tables(self.path, _SCHEMA) as db, transaction(db):
             last = db.execute("select seq, hash from audit order by seq desc limit 1").fetchone()
             seq, previous = (last[0] + 1, last[1]) if last else (1, _START)
             seal = _seal(seq, at, who, action, text, previous)
             db.execute("insert into audit values (?, ?, ?, ?, ?, ?, ?)", (seq, at, who, action, text, previous, seal))
-            db.execute("commit")
         return Entry(seq, at, who, action, dict(detail), previous, seal)
 
     def entries(self, after: int = 0, limit: int = -1) -> list[Entry]:
         """The entries after a number, oldest first, all of them or the first `limit`."""
-        with _open(self.path) as db:
+        with with_tables(self.path, _SCHEMA) as db:
             found = db.execute("select * from audit where seq > ? order by seq limit ?", (after, limit)).fetchall()
         return [_entry(row) for row in found]
 
     def copy_to(self, path: Path) -> None:
         """Write every entry, as it is, into the trail of another file, which has none yet."""
-        with _open(self.path) as db:
+        with with_tables(self.path, _SCHEMA) as db:
             rows = db.execute("select * from audit order by seq").fetchall()
-        with _open(path) as db:
-            db.execute("begin immediate")
+        with with_tables(path, _SCHEMA) as db, transaction(db):
             db.executemany("insert into audit values (?, ?, ?, ?, ?, ?, ?)", rows)
-            db.execute("commit")
 
     def head(self) -> str:
         """The hash of the last entry: what to keep elsewhere."""
-        with _open(self.path) as db:
+        with with_tables(self.path, _SCHEMA) as db:
             last = db.execute("select hash from audit order by seq desc limit 1").fetchone()
         return str(last[0]) if last else _START
 
     def last(self) -> int:
         """The number of the last entry, 0 where there is none."""
-        with _open(self.path) as db:
+        with with_tables(self.path, _SCHEMA) as db:
             return int(db.execute("select coalesce(max(seq), 0) from audit").fetchone()[0])
 
     def anchor(self, path: Path) -> Entry:
         """Write the head of the chain down in an anchor file, behind what stands there (NotFoundError: no entries)."""
-        with _open(self.path) as db:
+        with with_tables(self.path, _SCHEMA) as db:
             last = db.execute("select * from audit order by seq desc limit 1").fetchone()
         if last is None:
             raise NotFoundError("the audit trail has no entries yet; there is nothing to anchor")
@@ -117,7 +112,7 @@ class AuditTrail:
         """
         if not path.is_file():
             raise InputError(f"{path}: no such file; 'shuyuan audit anchor' makes one")
-        with _open(self.path) as db:
+        with with_tables(self.path, _SCHEMA) as db:
             for line, text in enumerate(path.read_text("utf-8").splitlines(), 1):
                 try:
                     said = json.loads(text)
@@ -133,7 +128,7 @@ class AuditTrail:
     def verify(self) -> int | None:
         """The seq of the first entry that is missing or was changed; None where the chain is whole."""
         previous, expected = _START, 1
-        with _open(self.path) as db:
+        with with_tables(self.path, _SCHEMA) as db:
             for seq, at, actor, action, text, said, seal in db.execute("select * from audit order by seq"):
                 if seq != expected or said != previous or seal != _seal(seq, at, actor, action, text, said):
                     return expected
@@ -149,14 +144,3 @@ def _entry(row: tuple[Any, ...]) -> Entry:
 def _seal(seq: int, at: str, actor: str, action: str, detail: str, previous: str) -> str:
     text = json.dumps([seq, at, actor, action, detail, previous], ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[sqlite3.Connection]:
-    db = sqlite3.connect(path, timeout=30, isolation_level=None)
-    try:
-        db.execute("pragma journal_mode = wal")
-        db.executescript(_SCHEMA)
-        yield db
-    finally:
-        db.close()

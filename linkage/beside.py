@@ -17,24 +17,16 @@ from linkage.workspace import Workspace
 
 
 @contextmanager
-def beside(ws: Workspace, rules: Path, previous: int | None = None, keep_releases: bool = True) -> Iterator[Workspace]:
-    """A workspace like `ws` with the rules of folder `rules`.
-
-    It has all releases of `ws`, or, without `keep_releases`, only `previous` as the current one (None: none at all).
-    """
+def beside(ws: Workspace, rules: Path) -> Iterator[Workspace]:
+    """A workspace like `ws`, with its releases and the rules of folder `rules`."""
     with tempfile.TemporaryDirectory(dir=ws.root, prefix=".beside-") as folder:
         root = Path(folder)
         shutil.copyfile(ws.root / "shuyuan.toml", root / "shuyuan.toml")
         shutil.copytree(rules, root / "rules")
         (root / "landed").symlink_to(ws.landed.resolve())
-        if keep_releases:
-            (root / "releases").symlink_to(ws.releases.resolve())
-        else:
-            (root / "releases").mkdir()
-            if previous is not None:
-                (root / "releases" / str(previous)).symlink_to((ws.releases / str(previous)).resolve())
-                (root / "releases" / "current").symlink_to(str(previous))
+        (root / "releases").symlink_to(ws.releases.resolve())
         if ws.decisions.exists():
+            # Open for writing: whoever only reads leaves the files of the write-ahead log behind.
             with (
                 closing(sqlite3.connect(ws.decisions)) as source,
                 closing(sqlite3.connect(root / "decisions.sqlite")) as copy,

@@ -22,6 +22,7 @@ from typing import Any
 import duckdb
 
 from linkage.decided import SourceRecord
+from linkage.decision_schema import transaction, with_tables
 from linkage.decisions import DecisionStore
 from linkage.frame import Frame
 from linkage.inference import Interval, Stratum, at_most, combined, reviews_needed
@@ -176,9 +177,7 @@ class SampleStore:
             "seed": sample.seed,
         }
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        with self.decisions.writing() as db:
-            for statement in _SCHEMA.split(";\n"):
-                db.execute(statement)
+        with with_tables(self.decisions.path, _SCHEMA) as db, transaction(db):
             cursor = db.execute(
                 "insert into sample (entity, drawn_at, document) values (?, ?, ?)",
                 (entity, now, json.dumps(document, ensure_ascii=False)),
@@ -195,8 +194,7 @@ class SampleStore:
 
     def last(self, entity: str) -> Sample:
         """The sample that was drawn last. Raises NotFoundError where there is none."""
-        with self.decisions.reading() as db:
-            db.executescript(_SCHEMA)
+        with with_tables(self.decisions.path, _SCHEMA) as db:
             row = db.execute(
                 "select sample_id, drawn_at, document from sample where entity = ? order by sample_id desc limit 1",
                 (entity,),

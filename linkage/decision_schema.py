@@ -31,15 +31,40 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
     Raises:
         RefusedError: a newer version wrote it.
     """
-    db = sqlite3.connect(path, timeout=60, isolation_level=None)
     try:
-        db.execute("pragma journal_mode = wal")
-        db.execute("pragma synchronous = full")
-        if _layout(db) != LAYOUT:
-            _upgrade(db, path)
+        with closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as db:
+            db.execute("pragma journal_mode = wal")
+            db.execute("pragma synchronous = full")
+            if _layout(db) != LAYOUT:
+                _upgrade(db, path)
+            yield db
+    except sqlite3.Error as error:
+        error.add_note(str(path))  # SQLite's own words name no file
+        raise
+
+
+@contextmanager
+def with_tables(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
+    """The database with the tables of `schema` beside the decisions: statements that change nothing the second time.
+
+    Raises:
+        RefusedError: a newer version wrote it.
+    """
+    with opened(path) as db:
+        db.executescript(schema)
         yield db
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All that is written in the block is kept when it ends, none of it where it fails; one writer at a time."""
+    db.execute("begin immediate")
+    try:
+        yield
+        db.execute("commit")
     finally:
-        db.close()
+        if db.in_transaction:
+            db.execute("rollback")
 
 
 def copy_to(source: Path, target: Path) -> None:
@@ -60,18 +85,13 @@ def _layout(db: sqlite3.Connection) -> int:
 
 
 def _upgrade(db: sqlite3.Connection, path: Path) -> None:
-    db.execute("begin immediate")
-    try:
+    with transaction(db):
         found = _layout(db)  # another process may have been faster
         if found > LAYOUT:
             raise RefusedError(f"{path} has layout {found}; this version knows {LAYOUT}: install the newer version")
         if found < LAYOUT:
             _take_over(db)
             db.execute(f"pragma user_version = {LAYOUT}")
-        db.execute("commit")
-    except BaseException:
-        db.execute("rollback")
-        raise
 
 
 def _take_over(db: sqlite3.Connection) -> None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from linkage import items
 from linkage.decided import Decided, SourceRecord
-from linkage.decision_schema import item_key, opened
+from linkage.decision_schema import item_key, opened, transaction
 from linkage.items import Waiting
 from rules.errors import InputError, NotFoundError, RefusedError
 
@@ -282,10 +282,8 @@ class DecisionStore:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction: all that is written in the block is kept when it ends, none of it where it fails."""
-        with self.reading() as db:
-            db.execute("begin immediate")
+        with self.reading() as db, transaction(db):
             yield db
-            db.execute("commit")
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

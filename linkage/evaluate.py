@@ -48,7 +48,10 @@ def read_truth(con: duckdb.DuckDBPyConnection, path: Path) -> Truth:
     try:
         execute(con, f"create or replace temp table truth as select * from {reader}", path=str(path))
     except duckdb.Error as error:
-        raise InputError(f"{path.name}: cannot be read as a table ({str(error).splitlines()[0]})") from None
+        raise InputError(
+            f"{path.name}: cannot be read as a table ({str(error).splitlines()[0]}); "
+            "expected CSV in UTF-8 with a heading, or Parquet"
+        ) from None
     names = [str(row[0]) for row in con.execute("describe truth").fetchall()]
     for name in REQUIRED:
         if name not in names:

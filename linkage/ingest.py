@@ -22,6 +22,7 @@ from datetime import UTC, date, datetime
 from difflib import get_close_matches
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -130,8 +131,13 @@ def _already(
 
 
 def reload_landed(con: duckdb.DuckDBPyConnection, ws: Workspace, rules: Rules) -> int:
-    """Take in every landed file that the work database does not hold; gives how many there were."""
-    found = [json.loads(note.read_text("utf-8")) | {"folder": note.parent} for note in ws.landed.glob("*/load.*.json")]
+    """Take in every landed file that the work database does not hold; gives how many there were.
+
+    Raises:
+        NotFoundError: a landed file is gone, or of a source that the rules lack.
+        InputError: the note of a landed file, or the file, cannot be read.
+    """
+    found = [_noted(note) | {"folder": note.parent} for note in ws.landed.glob("*/load.*.json")]
     count = 0
     for note in sorted(found, key=lambda n: (n["loaded_at"], n["sha256"], n["source"])):
         entity = rules.entities.get(note["entity"])
@@ -142,10 +148,22 @@ def reload_landed(con: duckdb.DuckDBPyConnection, ws: Workspace, rules: Rules) -
         day, at = date.fromisoformat(note["observed_on"]), datetime.fromisoformat(note["loaded_at"])
         if day not in _batches_of(con, note["source"], note["sha256"]):
             path = note["folder"] / note["file"]
+            if not path.is_file():
+                raise NotFoundError(
+                    f"{path} was loaded and is gone; copy it back from a backup, or load the file again"
+                )
             incoming = _read(con, entity, entity.sources.sources[note["source"]], note["source"], path)
             _take_in(con, entity, note["source"], note["file"], note["sha256"], day, at, incoming)
             count += 1
     return count
+
+
+def _noted(note: Path) -> dict[str, Any]:
+    """What `load` wrote down of a landed file."""
+    try:
+        return dict(json.loads(note.read_text("utf-8")))
+    except ValueError as error:
+        raise InputError(f"{note} is damaged ({error}); copy it back from a backup") from error
 
 
 def rejects(con: duckdb.DuckDBPyConnection, batch_id: int | None = None) -> list[tuple[str, int, str, str]]:
@@ -188,15 +206,15 @@ def disk_needed(path: Path) -> int:
 def prepare(con: duckdb.DuckDBPyConnection, entity: EntityRules) -> None:
     """Make the tables that files land in, in the schema of the entity type, where they are not there as they should be.
 
-    What they should be is noted on table `record`, so that a command that only reads writes nothing.
+    What they should be is noted in table `landing`, so that a command that only reads writes nothing.
     """
     use_entity(con, entity.name)
     fields = "".join(f", {quote(name)} varchar" for name in entity.entity.fields)
     wanted = hashlib.sha256(
         "".join([fields, *sql.statements("landing"), *sql.statements("versions")]).encode()
     ).hexdigest()
-    noted = "select comment from duckdb_tables() where schema_name = ? and table_name = 'record'"
-    if con.execute(noted, [entity.name]).fetchall() == [(wanted,)]:
+    con.execute("create table if not exists landing (sha256 varchar)")
+    if con.execute("select sha256 from landing").fetchall() == [(wanted,)]:
         return
     for table in ("record", "grouped_record"):
         con.execute(
@@ -205,7 +223,7 @@ def prepare(con: duckdb.DuckDBPyConnection, entity: EntityRules) -> None:
         )
     sql.run(con, "landing")
     sql.run(con, "versions")
-    con.execute(f"comment on table record is '{wanted}'")
+    con.execute(f"create or replace table landing as select '{wanted}' as sha256")
 
 
 def _read(

@@ -46,7 +46,7 @@ from rules.model import EntityRules, Rules
 if TYPE_CHECKING:
     from linkage.spark.engine import Spark
 
-DISK_PER_RECORD = 1200
+DISK_PER_RECORD = 1200 + 900  # bytes: the work database with its spill folder, and the packed store
 MOST_CHANGED = 0.2  # of the records: beyond that matching all of them costs less than looking for what changed
 Engine = Literal["kernel", "splink", "spark"]
 Step = Callable[[str, int | None, bool], AbstractContextManager[Callable[[int], None]]]
@@ -223,9 +223,9 @@ def chosen_with_records(con: duckdb.DuckDBPyConnection, rules: Rules) -> list[En
 
 
 def fingerprint(con: duckdb.DuckDBPyConnection, rules: Rules, one: EntityRules, last_decision: int, as_of: date) -> str:
-    """One hash over everything the clusters of an entity type are a function of."""
+    """One hash over everything the clusters of an entity type are a function of; its tables are there (`chosen`)."""
     behind = [fingerprint(con, rules, rules.entities[name], last_decision, as_of) for name in sorted(one.needs)]
-    ingest.prepare(con, one)
+    use_entity(con, one.name)
     files = con.execute("select source, sha256, observed_on::varchar from batch order by all").fetchall()
     said = [rules.sha256, _frozen(one), str(as_of), last_decision, [list(row) for row in files], behind]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
@@ -243,8 +243,8 @@ def linked(con: duckdb.DuckDBPyConnection, rules: Rules, decisions: DecisionStor
         NotFoundError: nothing was linked.
         RefusedError: something has records but is not linked, or was linked from other inputs.
     """
-    held = con.execute("select 1 from duckdb_tables() where schema_name = 'main' and table_name = 'linked'").fetchall()
-    found = con.execute("select entity, inputs, as_of from main.linked").fetchall() if held else []
+    _prepare_marks(con)
+    found = con.execute("select entity, inputs, as_of from main.linked").fetchall()
     if not found:
         raise NotFoundError("nothing is linked; run 'shuyuan load' and 'shuyuan link' first")
     marks = {name: (inputs, as_of) for name, inputs, as_of in found}
@@ -263,7 +263,7 @@ def linked(con: duckdb.DuckDBPyConnection, rules: Rules, decisions: DecisionStor
 
 
 def disk_needed(con: duckdb.DuckDBPyConnection, entities: Iterable[EntityRules]) -> int:
-    """Bytes that linking may take in the work database and its spill folder."""
+    """Bytes that linking may take in the work database, its spill folder and the packed store."""
     total = 0
     for one in entities:
         use_entity(con, one.name)

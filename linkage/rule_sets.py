@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from linkage.audit_trail import AuditTrail
-from linkage.decisions import DecisionStore
+from linkage.decision_schema import with_tables
 from linkage.rule_set import tables_of, version_of
 from linkage.workspace import Workspace
 from rules.errors import InputError, NotFoundError, RefusedError
@@ -28,7 +28,8 @@ FOLDER = "rule_sets"
 _SCHEMA = """
 create table if not exists rule_change (
   rule_set text primary key, proposer text not null, proposed_at text not null, document text not null,
-  approver text, reason text, approved_at text, replaced text) without rowid"""
+  approver text, reason text, approved_at text, replaced text) without rowid;
+"""
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,7 @@ def propose(ws: Workspace, candidate: Path, proposer: str, document: Mapping[str
     """Keep a candidate with what it was found to do; gives its name."""
     name = keep(ws, candidate)
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    with DecisionStore(ws.decisions).writing() as db:
-        db.execute(_SCHEMA)
+    with with_tables(ws.decisions, _SCHEMA) as db:
         db.execute(
             "insert into rule_change (rule_set, proposer, proposed_at, document) values (?, ?, ?, ?) "
             "on conflict (rule_set) do update set proposer = excluded.proposer, proposed_at = excluded.proposed_at, "
@@ -91,8 +91,7 @@ def propose(ws: Workspace, candidate: Path, proposer: str, document: Mapping[str
 
 def changes(ws: Workspace) -> list[RuleChange]:
     """The changes that were proposed, the last first."""
-    with DecisionStore(ws.decisions).writing() as db:
-        db.execute(_SCHEMA)
+    with with_tables(ws.decisions, _SCHEMA) as db:
         found = db.execute("select * from rule_change order by proposed_at desc, rule_set").fetchall()
     return [RuleChange(a, b, c, json.loads(said), *rest) for a, b, c, said, *rest in found]
 
@@ -117,7 +116,7 @@ def approve(ws: Workspace, name: str, approver: str, reason: str, forced: bool =
         )
     before = _put(ws, kept(ws, name))
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    with DecisionStore(ws.decisions).writing() as db:
+    with with_tables(ws.decisions, _SCHEMA) as db:
         db.execute(
             "update rule_change set approver = ?, reason = ?, approved_at = ?, replaced = ? where rule_set = ?",
             (approver, reason, now, before, name),

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import duckdb
 
+from linkage.references import has_table
+
 
 def note(con: duckdb.DuckDBPyConnection, sql: str) -> None:
     """Name the records that a query gives as (source, source_key); where anything may have changed that stays so."""
@@ -34,5 +36,4 @@ def settle(con: duckdb.DuckDBPyConnection) -> None:
 
 def known(con: duckdb.DuckDBPyConnection) -> bool:
     """Whether `touched` names all that changed."""
-    held = "select count(*) from duckdb_tables() where schema_name = current_schema() and table_name = 'touched'"
-    return bool(con.execute(held).fetchall()[0][0])
+    return has_table(con, str(con.execute("select current_schema()").fetchall()[0][0]), "touched")

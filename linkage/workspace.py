@@ -103,14 +103,22 @@ class Workspace:
 
         Raises:
             NotFoundError: there is none.
+            InputError: its settings cannot be read.
             RefusedError: its format is not the one this version writes.
         """
         os.umask(0o077)
         settings = root / "shuyuan.toml"
         if not settings.exists():
             raise NotFoundError(f"{root} is no workspace (no shuyuan.toml); make one with 'shuyuan init {root}'")
-        values = tomllib.loads(settings.read_text(encoding="utf-8"))
-        workspace = cls(root, str(values["node"]), int(values["format"]))
+        try:
+            values = tomllib.loads(settings.read_text(encoding="utf-8"))
+            workspace = cls(root, str(values["node"]), int(values["format"]))
+        except (ValueError, KeyError, TypeError) as error:
+            said = f"{error} is missing" if isinstance(error, KeyError) else error
+            raise InputError(
+                f'{settings}: {said}; expected format = {FORMAT} and node = "NN", the two digits that the golden ids '
+                "of this workspace have behind their first letter: put the two lines back"
+            ) from error
         if workspace.format > FORMAT:
             raise RefusedError(
                 f"{root} has format {workspace.format}; this version knows {FORMAT}: install the newer version"

@@ -12,10 +12,12 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import shutil
 import tomllib
+from collections.abc import Iterator
 from difflib import get_close_matches
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -99,7 +101,10 @@ def _read(folder: Path) -> tuple[Rules | None, list[Problem]]:
         rules = _read_entity(path, problems)
         if rules is not None:
             entities[rules.name] = rules
-    problems += [*checks.across(entities), *working_days.problems(folder)]
+    lost = list(_incomplete(folder))
+    problems += [*lost, *_tables(folder), *working_days.problems(folder)]
+    if not lost and len(entities) == len(folders):  # else what could not be read would be missed wherever it is named
+        problems += checks.across(entities)
     forms = [(path.stem, _parse(path, Form, problems)) for path in _form_files(folder)]
     watches = [(path.stem, asking.read_watch(path, problems)) for path in _watch_files(folder)]
     if problems:
@@ -113,6 +118,30 @@ def _read(folder: Path) -> tuple[Rules | None, list[Problem]]:
     )
     problems += asking.problems(found)
     return (None if problems else found), problems
+
+
+def _incomplete(folder: Path) -> Iterator[Problem]:
+    """Folders of an entity type that lost their first file."""
+    for path in sorted(folder.glob("*/sources.toml")):
+        if not path.with_name("entity.toml").exists():
+            yield Problem(f"{path.parent.name}/entity.toml", "", "missing, though the folder has a sources.toml")
+
+
+def _tables(folder: Path) -> Iterator[Problem]:
+    """What is wrong with the headings of the reference tables that a workspace has of its own."""
+    for shipped in sorted((SHIPPED / "reference").glob("*.csv")):
+        own = folder / "reference" / shipped.name
+        if own == shipped or not own.exists() or own.stem == working_days.TABLE:
+            continue
+        wanted, found = _headings(shipped), _headings(own)
+        if missing := [name for name in wanted if name not in found]:
+            said = f"line 1: needs the columns {', '.join(missing)}; the file has {', '.join(found) or 'none'}"
+            yield Problem(f"reference/{own.name}", "", said)
+
+
+def _headings(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        return next(csv.reader(file), [])
 
 
 def in_order(entities: dict[str, EntityRules]) -> dict[str, EntityRules]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -15,7 +16,12 @@ TODAY = date(2026, 11, 23)
 
 
 def connect(kind_name: str) -> duckdb.DuckDBPyConnection:
-    """An empty database with the reference tables of the kind."""
+    """A connection to the reference tables of the kind, which are read once; its own tables are temporary ones."""
+    return _references(kind_name).cursor()
+
+
+@cache
+def _references(kind_name: str) -> duckdb.DuckDBPyConnection:
     con = duckdb.connect()
     con.execute("create schema reference")
     for name in KINDS[kind_name].references:
@@ -51,7 +57,7 @@ def levels(
     columns = {"f": "value", "f__key": "key"} | {f"f__{extra}": extra for extra in kind.columns}
     sides = ", ".join(f'{s}."{c}" as "{n}_{s}"' for s in "lr" for n, c in columns.items())
     branches = " ".join(f"when {level.when} then '{level.label}'" for level in comparison.levels)
-    con.execute("create table pair (n integer, a varchar, b varchar)")
+    con.execute("create temp table pair (n integer, a varchar, b varchar)")
     con.executemany("insert into pair values (?, ?, ?)", [(n, a, b) for n, (a, b) in enumerate(pairs)])
     return [
         row[0]
@@ -90,7 +96,7 @@ def _parse(
     options: Mapping[str, Any],
     as_of: date,
 ) -> None:
-    con.execute("create table raw (raw varchar)")
+    con.execute("create temp table raw (raw varchar)")
     con.executemany("insert into raw values (?)", [(value,) for value in values])
     sql = KINDS[kind_name].parse("raw", options)
-    con.execute(f"create table parsed as {sql}", {"as_of": as_of} if "$as_of" in sql else None)
+    con.execute(f"create temp table parsed as {sql}", {"as_of": as_of} if "$as_of" in sql else None)

@@ -114,7 +114,7 @@ USAGE = [
     ("demo --size 5", "Invalid value for '--size': Input should be greater than or equal to 100"),
 ]
 INPUT = [
-    ("load {folder}/none.csv", "{folder}/none.csv: no such file or folder"),
+    ("load {folder}/none.csv", "{folder}/none.csv: no such file or folder; give files or folders that are there"),
     (
         "load {folder}/civil_registry_1.csv",
         "civil_registry_1.csv line 1: column '曾用名' is missing; the nearest heading is '曾用姓名' "
@@ -229,6 +229,54 @@ def test_what_is_unexpected_exits_with_1_and_what_is_computed_is_made_anew(copy:
     (copy / "work.duckdb").unlink()
     run("link", "--as-of", FIRST_DAY, "--workspace", copy)
     assert said("plan", "--workspace", copy)["entities"]["person"]["events"]["unchanged"] == 9
+
+
+DAMAGED: list[tuple[str, bytes | None, str, int, str]] = [
+    ("shuyuan.toml", b'format = 1\nnode = "0', "status", 3, 'expected format = 1 and node = "NN"'),
+    ("shuyuan.toml", b"format = 1\n", "status", 3, "'node' is missing; expected format = 1"),
+    ("shuyuan.toml", b"\xff\xfe", "status", 3, "put the two lines back"),
+    (
+        "decisions.sqlite",
+        b"power was lost" * 1000,
+        "status",
+        4,
+        "is not a database); keep a copy of the",
+    ),
+    ("releases/1/manifest.json", b'{"release": 1,', f"show {P1}", 1, "take the folder of the release out of a backup"),
+    ("releases/1/lookup.sqlite", None, f"show {P1}", 5, "is missing; copy it from a backup, or publish again"),
+    ("releases/1/lookup.sqlite", b"power was lost" * 1000, f"show {P1}", 4, "restore the last backup beside it"),
+    ("releases/1/person/golden.parquet", b"PAR1", "export person {ws}/a.csv --purpose x", 4, "restore the last"),
+    ("rules/person/entity.toml", b"[fields.name", "plan", 2, "error person/entity.toml: not TOML: "),
+    ("rules/person/entity.toml", None, "plan", 2, "person/entity.toml: missing, though the folder has a sources.toml"),
+]
+
+
+@pytest.mark.parametrize(("path", "content", "line", "code", "sentence"), DAMAGED)
+def test_what_is_damaged_or_gone_is_named_with_what_to_do(
+    copy: Path, path: str, content: bytes | None, line: str, code: int, sentence: str
+) -> None:
+    (copy / path).unlink()
+    if content is not None:
+        (copy / path).write_bytes(content)
+    done = invoke(*line.format(ws=copy).split(), "--workspace", copy)
+    assert (done.exit_code, done.stdout) == (code, ""), done.exception
+    assert path.removeprefix("rules/") in done.stderr
+    assert sentence in done.stderr
+    assert "unknown name" not in done.stderr
+
+
+def test_a_landed_file_that_is_gone_is_named_with_what_to_do(copy: Path) -> None:
+    (copy / "work.duckdb").unlink()
+    (landed,) = (copy / "landed").glob("*/civil_registry_20231201.csv")
+    landed.unlink()
+    done = invoke("link", "--workspace", copy)
+    assert (done.exit_code, done.stdout) == (5, "")
+    assert f"error {landed} was loaded and is gone; copy it back from a backup, or load the file again" in done.stderr
+    note = next(landed.parent.glob("load.*.json"))
+    note.write_text("{", "utf-8")
+    done = invoke("link", "--workspace", copy)
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert f"error {note} is damaged (" in done.stderr
 
 
 @pytest.mark.parametrize(("line", "sentence"), USAGE)

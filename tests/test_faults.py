@@ -262,6 +262,18 @@ def test_a_file_that_may_not_grow_refuses_the_release_and_changes_nothing(places
     _publish_again(ws, places)
 
 
+@pytest.mark.parametrize("command", [("status",), ("link",), ("load", __file__)])
+def test_a_disk_that_is_mounted_read_only_is_told_of(empty: Path, tmp_path: Path, command: tuple[str, ...]) -> None:
+    with _small_disk(tmp_path / "disk", 8) as disk:
+        shutil.copytree(empty, disk / "ws")
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        done = invoke(*command, "--workspace", disk / "ws")
+        assert (done.exit_code, done.stdout) == (4, ""), done.exception
+        assert "a file or folder may not be read or written (" in done.stderr
+        assert str(disk / "ws") in done.stderr
+        assert "see that its disk is not mounted read-only" in done.stderr
+
+
 # ── two at once ─────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -20,9 +20,9 @@ def test_the_installed_wheel_runs_the_demo(tmp_path: Path) -> None:
     quiet = ("--quiet", "--disable-pip-version-check")
     run(sys.executable, "-m", "pip", "wheel", *quiet, "--no-deps", "--wheel-dir", tmp_path, ROOT, cwd=tmp_path)
     (wheel,) = tmp_path.glob("shuyuan-*.whl")
-    run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
-    pip = (tmp_path / "venv/bin/python", "-m", "pip")
-    run(*pip, "install", *quiet, "--constraint", ROOT / "requirements.lock", wheel, cwd=tmp_path)
+    run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv", cwd=tmp_path)
+    pip = (sys.executable, "-m", "pip", "--python", tmp_path / "venv/bin/python")
+    run(*pip, "install", *quiet, "--no-compile", "--constraint", ROOT / "requirements.lock", wheel, cwd=tmp_path)
     shuyuan = tmp_path / "venv/bin/shuyuan"
     done = json.loads(run(shuyuan, "demo", "--workspace", tmp_path / "w", "--size", 2000, "--json", cwd=tmp_path))
     assert done["release"] == 1

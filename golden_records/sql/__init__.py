@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib.resources import files
 
 import duckdb
@@ -10,10 +11,11 @@ import duckdb
 _NAMED = re.compile(r"\$([a-z_]+)")
 
 
-def statements(name: str) -> list[str]:
+@cache
+def statements(name: str) -> tuple[str, ...]:
     """The statements of `sql/<name>.sql` in order."""
     text = files(__package__).joinpath(f"{name}.sql").read_text("utf-8")
-    return [part.strip() for part in re.split(r";\s*(?:\n|$)", text) if part.strip()]
+    return tuple(part.strip() for part in re.split(r";\s*(?:\n|$)", text) if part.strip())
 
 
 def run(con: duckdb.DuckDBPyConnection, name: str, **values: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.resources import files
 
 import duckdb
@@ -13,10 +14,11 @@ _NAMED = re.compile(r"\$([a-z_]+)")
 _END = re.compile(r";[ \t]*(?:\n|$)")
 
 
-def statements(name: str) -> list[str]:
+@cache
+def statements(name: str) -> tuple[str, ...]:
     """The statements of `sql/<name>.sql` in order."""
     text = files(__package__).joinpath(f"{name}.sql").read_text("utf-8")
-    return [part.strip() for part in _END.split(text) if part.strip()]
+    return tuple(part.strip() for part in _END.split(text) if part.strip())
 
 
 def run(con: duckdb.DuckDBPyConnection, name: str, **values: object) -> None:

@@ -12,25 +12,16 @@ from datetime import date
 from pathlib import Path
 
 from linkage.workspace import Workspace
+from tests.desk.harbour import RELATIONS
 from tests.golden_records.things import SHIP, Yard
 
 DAY = date(2024, 2, 15)
 PAIRS = 12
-RULES = """
+GUARD = """
 [[guards]]
 label = "name differs"
 when = "name__key_l <> name__key_r"
 effect = "review"
-
-[[relations]]
-type = "sister"
-title = { zh = "同船东", en = "sister" }
-keys = ["owner__key"]
-
-[[relations]]
-type = "flies"
-title = { zh = "悬挂", en = "flies" }
-party = "flag"
 """
 NAMES = ["东风", "海鸥", "长江", "黄河", "泰山", "华山", "昆仑", "北斗", "启明", "远望", "雪龙", "向阳"]
 
@@ -40,7 +31,7 @@ def write_rules(folder: Path) -> Path:
     shutil.copytree(SHIP, folder / "ship")
     rules = (SHIP / "entity.toml").read_text("utf-8")
     rules = rules.replace('[fields.port]\nkind = "text"', '[fields.port]\nkind = "division"')
-    rules = rules.replace('prefix = "S"\n', 'prefix = "S"\nregion = "port"\n') + RULES
+    rules = rules.replace('prefix = "S"\n', 'prefix = "S"\nregion = "port"\n') + GUARD + RELATIONS
     (folder / "ship" / "entity.toml").write_text(rules, "utf-8")
     sources = (SHIP / "sources.toml").read_text("utf-8")
     for owner, zh, en in (("海事局", "登记业务", "registration"), ("港务局", "港口业务", "harbours")):

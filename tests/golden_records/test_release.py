@@ -39,21 +39,20 @@ Copy = Callable[[], Yard]
 
 @pytest.fixture(scope="module")
 def origin(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Yard:
-    """The workspace with a fourth release linked and planned."""
+    """The workspace with a fourth release linked and wholly planned: the audits of such a plan see everything."""
     root = tmp_path_factory.mktemp("planned") / "ws"
     shutil.copytree(told.yard.ws.root, root, symlinks=True)
     yard = Yard(Workspace.open(root))
     yard.link(LATER)
-    yard.plan()
+    yard.plan(full=True)
     return yard
 
 
 @pytest.fixture
 def planned(origin: Yard, tmp_path: Path) -> tuple[Yard, Plan]:
-    """A copy of it, to be changed, and a plan of everything that is kept there: its audits see everything, too."""
+    """A copy of it, to be changed, and the plan that is kept there."""
     shutil.copytree(origin.ws.root, tmp_path / "ws", symlinks=True)
     yard = Yard(Workspace.open(tmp_path / "ws"))
-    yard.plan(full=True)
     with yard.open() as con:
         return yard, read_plan(con)
 

@@ -131,21 +131,24 @@ def decide(ws: Workspace, said: tuple[str, tuple[str, str], tuple[str, str]]) ->
         store.add(Decision(kind, "boat", (left, right), "seen", "eve", ()))
 
 
-@pytest.fixture(scope="module")
-def boats(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A rules folder with made-up weights."""
-    folder = tmp_path_factory.mktemp("boats") / "rules"
-    shutil.copytree(RULES, folder)
-    rules = weighed(load_rules(folder).entities["boat"], SHARES)
-    (folder / "boat/weights.json").write_text(json.dumps(rules.weights))
-    return folder
-
-
 FLEET = [
     {"id": str(i), "op": "", "mark": f"k{i % 5}", "old_mark": "", "name": "astra", "owner": "meyer",
      "radio": f"1390000000{i % 4}", "built": "1999-05-05"}
     for i in range(80)
 ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def harbour(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with the fleet linked, by rules with made-up weights; to be copied."""
+    folder = tmp_path_factory.mktemp("boats")
+    shutil.copytree(RULES, folder / "rules")
+    rules = weighed(load_rules(folder / "rules").entities["boat"], SHARES)
+    (folder / "rules/boat/weights.json").write_text(json.dumps(rules.weights))
+    ws = Workspace.create(folder / "ws", "07", folder / "rules")
+    deliver(ws, "harbour", FIRST, FLEET)
+    assert both(ws, folder / "aside", FIRST + timedelta(1)) == {"boat": None}
+    return ws.root
 
 
 @settings(
@@ -156,13 +159,11 @@ FLEET = [
 )
 @given(steps=st.lists(STEP, min_size=2, max_size=5))
 def test_any_deliveries_and_decisions_in_any_order(
-    tmp_path_factory: pytest.TempPathFactory, boats: Path, steps: list[dict[str, Any]]
+    tmp_path_factory: pytest.TempPathFactory, harbour: Path, steps: list[dict[str, Any]]
 ) -> None:
     folder = tmp_path_factory.mktemp("any")
-    ws = Workspace.create(folder / "ws", "07", boats)
-    deliver(ws, "harbour", FIRST, FLEET)
-    day = FIRST + timedelta(1)
-    assert both(ws, folder / "aside", day) == {"boat": None}
+    shutil.copytree(harbour, folder / "ws")
+    ws, day = Workspace.open(folder / "ws"), FIRST + timedelta(1)
     for step in steps:
         day += timedelta(step["days"])
         if step["rows"]:

@@ -44,7 +44,7 @@ def test_a_number_that_does_not_turn_says_the_same_on_both_days(
     texts = sorted({damage.format(number(f"880101{day:%Y%m%d}123")) for day in born})
     first, last = sorted(days)
     con = connect("citizen_id")
-    con.execute("create table raw as select unnest(?) as raw", [texts])
+    con.execute("create temp table raw as select unnest(?) as raw", [texts])
     turns = KINDS["citizen_id"].turns({})
     turning = con.execute(f"select raw from raw where {turns}", {"first": first, "last": last}).fetchall()
     before, after = (parse("citizen_id", texts, as_of=day) for day in (first, last))
@@ -54,7 +54,7 @@ def test_a_number_that_does_not_turn_says_the_same_on_both_days(
 def test_hardly_any_number_turns_from_one_day_to_the_next() -> None:
     texts = [number(f"880101{year}0315123") for year in range(1900, 2020)]
     con = connect("citizen_id")
-    con.execute("create table raw as select unnest(?) as raw", [texts])
+    con.execute("create temp table raw as select unnest(?) as raw", [texts])
     days = {"first": date(2026, 1, 1), "last": date(2026, 1, 2)}
     assert con.execute(f"select count(*) from raw where {KINDS['citizen_id'].turns({})}", days).fetchall() == [(0,)]
 

@@ -105,3 +105,24 @@ def test_the_hash_is_of_every_file_and_of_nothing_else(tmp_path: Path) -> None:
     with (tmp_path / "b" / name / "entity.toml").open("a") as file:
         file.write("\n# changed\n")
     assert load_rules(tmp_path / "a").sha256 != load_rules(tmp_path / "b").sha256
+
+
+def test_a_file_that_cannot_be_read_is_the_only_problem_that_is_told(tmp_path: Path) -> None:
+    copy_shipped(tmp_path)
+    (tmp_path / "person/entity.toml").write_text("[fields.name\nkind = 1", "utf-8")
+    (problem,) = check(tmp_path)
+    assert str(problem).startswith("person/entity.toml: not TOML: ") and "line 1, column 13" in str(problem)
+    (tmp_path / "person/entity.toml").unlink()
+    (problem,) = check(tmp_path)
+    assert str(problem) == "person/entity.toml: missing, though the folder has a sources.toml"
+
+
+def test_a_reference_table_of_the_workspace_has_the_columns_of_the_shipped_one(tmp_path: Path) -> None:
+    copy_shipped(tmp_path)
+    (tmp_path / "reference").mkdir()
+    shutil.copyfile(SHIPPED / "reference/surnames.csv", tmp_path / "reference/surnames.csv")
+    assert check(tmp_path) == []
+    (tmp_path / "reference/surnames.csv").write_text("surname;pinyin\n王;wang\n", "utf-8")
+    (problem,) = map(str, check(tmp_path))
+    assert problem.startswith("reference/surnames.csv: line 1: needs the columns surname")
+    assert problem.endswith("; the file has surname;pinyin")
