@@ -81,6 +81,7 @@ def train(
     error: Annotated[
         float | None, typer.Option(min=0.01, max=1, help="Sample until u has this standard error, as a part of itself.")
     ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this new file.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Estimate the weights of an entity type from the loaded records and freeze value frequencies."""
@@ -102,6 +103,10 @@ def train(
         "model": report.sha256,
         "u_pairs": report.u_pairs,
     }
+    if html is not None:
+        from golden_records import page
+
+        page.write_training(document, html)
     if as_json:
         return print_json(document)
     rows = [
@@ -125,11 +130,15 @@ def train(
 
 def _pass_document(keys: tuple[str, ...], told: Told | None, m: dict[Key, float]) -> dict[str, Any]:
     """A pass of training for machines."""
-    levels = [{"comparison": name, "label": label, "m": value} for (name, label), value in m.items()]
-    document: dict[str, Any] = {"keys": list(keys), "m": levels}
+
+    def levels(found: dict[Key, float]) -> list[dict[str, Any]]:
+        return [{"comparison": name, "label": label, "m": value} for (name, label), value in found.items()]
+
+    document: dict[str, Any] = {"keys": list(keys), "m": levels(m)}
     if told is not None:
         both = [{"comparisons": list(pair), "times": times} for pair, times in told.together.items()]
-        document |= dataclasses.asdict(told) | {"together": both}
+        starts = [{"likely": one.likely, "m": levels(one.m)} for one in told.starts]
+        document |= dataclasses.asdict(told) | {"together": both, "starts": starts}
     return document
 
 
