@@ -165,6 +165,7 @@ def _suggested(batch: Batch, one: EntityRules, known: Known, budget: int, cap: i
         "pairs": better.pairs,
         "share": better.share,
         "path": [{"pairs": n, "share": share} for n, share in better.path],
+        "present": [{"pairs": n, "share": share} for n, share in better.present],
         "rules": [{key: rule[key] for key in ("rule", "pairs", "grown") if key in rule} for rule in told],
         "toml": better.as_toml(),
     }
@@ -224,6 +225,11 @@ def _show_labelled(entity: str, found: dict[str, Any]) -> None:
 
 
 def _show_estimated(entity: str, found: dict[str, Any]) -> None:
+    if not found["answered"]:
+        out.print(
+            f"nobody answered yet: the {found['drawn']} pairs of sample {found['sample']} wait in 'shuyuan review'"
+        )
+        return _show_drift(found["drift"])
     answered = f"{found['answered']} of {found['drawn']} answered"
     title = f"{entity}: sample {found['sample']} of {found['drawn_at'][:10]}, {answered}"
     print_table(
@@ -250,6 +256,8 @@ def _show_drift(found: dict[str, Any] | None) -> None:
     if found is None:
         return
     limits = found["told_from"]
+    if found["levels"] is None:
+        out.print(f"release {found['release']} keeps no levels to compare with; the next one will")
     for one in found["moved"]:
         out.print(plain(f"drift since release {found['release']}: {one}"))
     if not found["moved"]:
@@ -333,6 +341,9 @@ def _show(found: dict[str, Any]) -> None:
             ]
             print_table("suggested: pairs, and pairs per record in a larger registry", ("rule", "pairs", *goals), rows)
         known = "known" if found["known_from"] == "truth" else "likely"
+        if better["present"]:
+            last = better["present"][-1]
+            out.print(f"present rules: {last['share']:.2%} of the {known} pairs with {last['pairs']:,} pairs")
         out.print(
             f"suggested: {better['share']:.2%} of the {known} pairs with {better['pairs']:,} pairs "
             f"(budget {better['budget']:,}). In entity.toml, then 'shuyuan train {found['entity']}':\n"

@@ -124,7 +124,7 @@ def estimates(rows: Rows, passes: Sequence[str], mark: str) -> str:
             y=alt.Y(
                 "name:N", sort=None, title=None, axis=alt.Axis(labelLimit=340, domain=False, ticks=False, grid=True)
             ),
-            x=alt.X("x:Q", scale=alt.Scale(type="log"), title="m, u"),
+            x=alt.X("x:Q", scale=alt.Scale(type="log"), title="m, u", axis=alt.Axis(tickCount=8)),
             color=alt.Color(
                 "way:N", scale=scale, legend=alt.Legend(title=None, orient="bottom", columns=1, labelLimit=420)
             ),
@@ -135,7 +135,7 @@ def estimates(rows: Rows, passes: Sequence[str], mark: str) -> str:
             ),
             size=alt.Size("kind:N", scale=alt.Scale(domain=kinds, range=[46, 60, 26, 60, 34]), legend=None),
         )
-        .properties(width=420, height=alt.Step(17))
+        .properties(width=620, height=alt.Step(17))
     )
     return _svg(chart, mark)
 

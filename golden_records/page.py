@@ -45,8 +45,11 @@ def write_tuning(document: Document, target: Path) -> None:
     if sizes:
         drawn["sizes"] = charts.curve(sizes, "sizes", "records in a block", "blocks", logarithmic=True)
     if "suggested" in document["blocking"]:
+        told = document["blocking"]["suggested"]
         path = [
-            {"name": "suggested", "x": p["pairs"], "y": p["share"]} for p in document["blocking"]["suggested"]["path"]
+            {"name": name, "x": point["pairs"], "y": point["share"]}
+            for name, part in (("suggested", "path"), ("present rules", "present"))
+            for point in told[part]
         ]
         drawn["budget"] = charts.curve(path, "budget", "pairs", "share of known pairs")
     if document["drift"] and document["drift"]["levels"]:
