@@ -30,6 +30,7 @@ from rules.errors import InputError, RefusedError
 
 app = typer.Typer()
 SHOWN = 10
+LOUDEST = 3
 
 
 @app.command()
@@ -83,6 +84,7 @@ def train(
     error: Annotated[
         float | None, typer.Option(min=0.01, max=1, help="Sample until u has this standard error, as a part of itself.")
     ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this new file.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Estimate the weights of an entity type from the loaded records and freeze value frequencies."""
@@ -104,6 +106,10 @@ def train(
         "model": report.sha256,
         "u_pairs": report.u_pairs,
     }
+    if html is not None:
+        from golden_records import page
+
+        page.write_training(document, html)
     if as_json:
         return print_json(document)
     rows = [
@@ -127,11 +133,15 @@ def train(
 
 def _pass_document(keys: tuple[str, ...], told: Told | None, m: dict[Key, float]) -> dict[str, Any]:
     """A pass of training for machines."""
-    levels = [{"comparison": name, "label": label, "m": value} for (name, label), value in m.items()]
-    document: dict[str, Any] = {"keys": list(keys), "m": levels}
+
+    def levels(found: dict[Key, float]) -> list[dict[str, Any]]:
+        return [{"comparison": name, "label": label, "m": value} for (name, label), value in found.items()]
+
+    document: dict[str, Any] = {"keys": list(keys), "m": levels(m)}
     if told is not None:
         both = [{"comparisons": list(pair), "times": times} for pair, times in told.together.items()]
-        document |= dataclasses.asdict(told) | {"together": both}
+        starts = [{"likely": one.likely, "m": levels(one.m)} for one in told.starts]
+        document |= dataclasses.asdict(told) | {"together": both, "starts": starts}
     return document
 
 
@@ -186,7 +196,7 @@ def plan_command(
 ) -> None:
     """Work out what the next release would change, or what other rules would."""
     if rules is not None:
-        return _try(workspace, rules, steward or getpass.getuser(), day_of(as_of), as_json)
+        return _try(workspace, rules, steward or getpass.getuser(), as_of and as_of.date(), as_json)
     with open_batch(workspace, "plan") as batch:
         found = plan(batch.con, batch.ws, batch.rules, batch.decisions, Bars(), full)
     if as_json:
@@ -194,7 +204,7 @@ def plan_command(
     _show_plan(found)
 
 
-def _try(workspace: Path, candidate: Path, proposer: str, day: date, as_json: bool) -> None:
+def _try(workspace: Path, candidate: Path, proposer: str, day: date | None, as_json: bool) -> None:
     """Try rules on everything that is landed and decided, and keep them as a proposal."""
     with open_batch(workspace, "plan rules") as batch:
         trial = try_rules(batch.con, batch.ws, batch.rules, candidate, day, Bars())
@@ -216,16 +226,47 @@ def _try(workspace: Path, candidate: Path, proposer: str, day: date, as_json: bo
                 f"{entity}: {tickets['opened']:,} differences new, {tickets['closed']:,} gone; "
                 f"the weights speak against {contradicted:,} decisions"
             )
+        _show_side_by_side(entity, told)
         rows = [
-            [one["kind"], *one["golden"], one["left"], one["right"], as_cell(one["weight"]), one["cause"]]
+            [
+                one["kind"],
+                *one["golden"],
+                one["left"],
+                one["right"],
+                as_cell(one["weight"]),
+                one["cause"],
+                _speaking(one),
+            ]
             for one in told["examples"][:SHOWN]
         ]
         if rows:
-            names = ("", "golden", "golden", "record", "record", "weight", "why")
+            names = ("", "golden", "golden", "record", "record", "weight", "why", "what speaks loudest")
             print_table(f"{entity}: examples, {len(told['examples'])} in --json", names, rows)
     for sentence in document["exceeded"]:
         out.print(f"[red]limit[/red] {plain(sentence)}")
-    out.print(f"Somebody else may approve it: shuyuan rules approve {name} --reason …")
+    force = " --force" if document["exceeded"] else ""
+    out.print(f"Somebody else may approve it: shuyuan rules approve {name} --reason …{force}")
+
+
+def _show_side_by_side(entity: str, told: dict[str, Any]) -> None:
+    """How champion and challenger judge the same pairs, and where golden records change, if they differ at all."""
+    judged = told["side_by_side"]
+    if any(one["before"] != one["after"] for one in judged):
+        rows = [[one["before"], one["after"], as_number(one["pairs"])] for one in judged]
+        print_table(f"{entity}: pairs by verdict (- is not kept)", ("present rules", "candidate", "pairs"), rows)
+    moved = {region: events for region, events in told["by_region"].items() if set(events) & {"merged", "split"}}
+    if moved:
+        ordered = sorted(moved.items(), key=lambda one: (-sum(one[1].values()), one[0]))
+        rows = [
+            [region, *(as_number(events.get(kind, 0)) for kind in ("merged", "split"))] for region, events in ordered
+        ]
+        print_table(f"{entity}: by region, {len(rows)} in --json", ("region", "merged", "split"), rows[:SHOWN])
+
+
+def _speaking(one: dict[str, Any]) -> str:
+    """The levels that weigh most in a pair, for or against."""
+    loudest = sorted(one["levels"].items(), key=lambda part: -abs(part[1]["weight"]))[:LOUDEST]
+    return "; ".join(f"{name} {said['level']} {said['weight']:+.1f}" for name, said in loudest)
 
 
 @app.command()

@@ -12,6 +12,7 @@ import typer
 from commands.printing import Bars, as_number, out, plain, print_json, print_table
 from commands.shared import HERE, AsJson, AsOf, Batch, EntityName, Number, Place, day_of, entity_of, open_batch
 from golden_records import accuracy
+from golden_records.drift import drift
 from golden_records.query import Release
 from linkage import blocking as blockings
 from linkage import clerical
@@ -23,7 +24,7 @@ from linkage.rule_sets import name_of
 from linkage.splink_model import weighed
 from linkage.suggesting import suggest
 from linkage.waiting import fill_queue
-from linkage.workspace import Workspace
+from linkage.workspace import Workspace, use_entity
 from rules.errors import NotFoundError, RefusedError
 from rules.model import EntityRules
 
@@ -80,6 +81,7 @@ def evaluate(
             one = entity_of(batch.rules, entity)
             with Release.of(batch.ws.releases, release) as published:
                 found = accuracy.evaluate(batch.con, one, batch.ws.rules_folder, published, truth, precision)
+            found["drift"] = drift(batch.con, batch.ws, one)
         show = _show_judged
     elif labels is not None:
         ws = Workspace.open(workspace)
@@ -89,11 +91,13 @@ def evaluate(
     elif draw is not None:
         found, show = _draw(workspace, entity, draw, seed), _show_drawn
     else:
-        ws = Workspace.open(workspace)
-        one = entity_of(ws.load_rules(), entity)
-        decisions = DecisionStore(ws.decisions)
-        sample, said = clerical.SampleStore(decisions).last(one.name), clerical.answers(decisions, one.name)
-        found = {**clerical.estimated(sample, said), "promises": clerical.promises(sample, said)}
+        with open_batch(workspace, "evaluate") as batch:
+            one = entity_of(batch.rules, entity)
+            sample = clerical.SampleStore(batch.decisions).last(one.name)
+            said = clerical.answers(batch.decisions, one.name)
+            found = {**clerical.estimated(sample, said), "promises": clerical.promises(sample, said)}
+            use_entity(batch.con, one.name)
+            found["drift"] = drift(batch.con, batch.ws, one)
         show = _show_estimated
     if as_json:
         return print_json(found)
@@ -122,6 +126,7 @@ def report(
             "blocking": found,
             "weights": weighed(one),
             "evaluation": _last_estimate(batch.decisions, entity),
+            "drift": drift(batch.con, batch.ws, one),
         }
     if html is not None:
         from golden_records import page
@@ -160,6 +165,7 @@ def _suggested(batch: Batch, one: EntityRules, known: Known, budget: int, cap: i
         "pairs": better.pairs,
         "share": better.share,
         "path": [{"pairs": n, "share": share} for n, share in better.path],
+        "present": [{"pairs": n, "share": share} for n, share in better.present],
         "rules": [{key: rule[key] for key in ("rule", "pairs", "grown") if key in rule} for rule in told],
         "toml": better.as_toml(),
     }
@@ -219,6 +225,11 @@ def _show_labelled(entity: str, found: dict[str, Any]) -> None:
 
 
 def _show_estimated(entity: str, found: dict[str, Any]) -> None:
+    if not found["answered"]:
+        out.print(
+            f"nobody answered yet: the {found['drawn']} pairs of sample {found['sample']} wait in 'shuyuan review'"
+        )
+        return _show_drift(found["drift"])
     answered = f"{found['answered']} of {found['drawn']} answered"
     title = f"{entity}: sample {found['sample']} of {found['drawn_at'][:10]}, {answered}"
     print_table(
@@ -234,9 +245,26 @@ def _show_estimated(entity: str, found: dict[str, Any]) -> None:
             f"false merges{where} ≤ {one['false_merges_at_most']:.2%} (95 %, {one['answered']} reviewed of "
             f"{one['linked_pairs']:,}{more})"
         )
+    _show_drift(found["drift"])
     for name, words in (("rule", "no rule makes"), ("probe", "neither a rule nor a probe makes")):
         unseen = found[f"matches_that_no_{name}_makes"]
         out.print(f"matches that {words}: {unseen['value']:.0f} ({unseen['low']:.0f}–{unseen['high']:.0f})")
+
+
+def _show_drift(found: dict[str, Any] | None) -> None:
+    """What moved since the last release, or that nothing did."""
+    if found is None:
+        return
+    limits = found["told_from"]
+    if found["levels"] is None:
+        out.print(f"release {found['release']} keeps no levels to compare with; the next one will")
+    for one in found["moved"]:
+        out.print(plain(f"drift since release {found['release']}: {one}"))
+    if not found["moved"]:
+        out.print(
+            f"no drift since release {found['release']} (weights {limits['bits']:g} bits, levels index "
+            f"{limits['index']:g}, values {limits['bits']:g} bits)"
+        )
 
 
 def _interval(one: dict[str, float]) -> list[str]:
@@ -273,6 +301,7 @@ def _show_judged(entity: str, found: dict[str, Any]) -> None:
             f"precision {found['thresholds']['wanted_precision']:g} holds from weight {chosen['threshold']:g} on "
             f"(recall {chosen['recall']:.4f} of pairs by weight alone)"
         )
+    _show_drift(found["drift"])
     if "values" in found:
         values = found["values"]
         rows = [["every value", as_number(values["golden"]), as_number(values["share"])]]
@@ -312,6 +341,9 @@ def _show(found: dict[str, Any]) -> None:
             ]
             print_table("suggested: pairs, and pairs per record in a larger registry", ("rule", "pairs", *goals), rows)
         known = "known" if found["known_from"] == "truth" else "likely"
+        if better["present"]:
+            last = better["present"][-1]
+            out.print(f"present rules: {last['share']:.2%} of the {known} pairs with {last['pairs']:,} pairs")
         out.print(
             f"suggested: {better['share']:.2%} of the {known} pairs with {better['pairs']:,} pairs "
             f"(budget {better['budget']:,}). In entity.toml, then 'shuyuan train {found['entity']}':\n"

@@ -72,13 +72,13 @@ def lines(rows: Rows, order: Sequence[str], mark: str) -> str:
     return _svg(chart, mark)
 
 
-def bars(rows: Rows, mark: str) -> str:
-    """Horizontal bars of numbers, the longest first. Rows have name and n."""
+def bars(rows: Rows, mark: str, written: str = ",") -> str:
+    """Horizontal bars of numbers, the longest first. Rows have name and n; `written` is the format of the numbers."""
     base = alt.Chart(alt.Data(values=list(rows)))
     y = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=220, domain=False, ticks=False, grid=False))
     bar = base.mark_bar(color=ACCENT, height=9, opacity=0.8).encode(y=y, x=alt.X("n:Q", title=None, axis=None))
     text = base.mark_text(align="left", dx=4, color=INK, fontSize=10.5).encode(
-        y=y, x="n:Q", text=alt.Text("n:Q", format=",")
+        y=y, x="n:Q", text=alt.Text("n:Q", format=written)
     )
     return _svg(alt.layer(bar, text).properties(width=420, height=alt.Step(17)), mark)
 
@@ -106,6 +106,38 @@ def weights(rows: Rows, mark: str) -> str:
     color = alt.Color("way:N", legend=None, scale=alt.Scale(domain=["for", "against"], range=[ACCENT, AGAINST]))
     bar = base.mark_bar(height=9, opacity=0.85).encode(y=y, x=alt.X("n:Q", title="bits"), color=color)
     return _svg(bar.properties(width=420, height=alt.Step(15)), mark)
+
+
+def estimates(rows: Rows, passes: Sequence[str], mark: str) -> str:
+    """Every level's m by pass, by each of its starts, and as it was taken; and its u, over a logarithmic axis.
+
+    Rows have name, x, way (a pass of `passes`, or taken, or u) and kind (pass, start, unlikely, taken, u).
+    """
+    colors = [ACCENT, "#b07d2b", "#4d8a5b", "#7a5aa6", "#3a8f9e", "#8c6d62", "#c0628d", "#6b7785"]
+    ways = [*passes, "taken", "u"]
+    scale = alt.Scale(domain=ways, range=[*(colors[i % len(colors)] for i in range(len(passes))), INK, AGAINST])
+    kinds = ["pass", "start", "unlikely", "taken", "u"]
+    chart = (
+        alt.Chart(alt.Data(values=list(rows)))
+        .mark_point(strokeWidth=1.2)
+        .encode(
+            y=alt.Y(
+                "name:N", sort=None, title=None, axis=alt.Axis(labelLimit=340, domain=False, ticks=False, grid=True)
+            ),
+            x=alt.X("x:Q", scale=alt.Scale(type="log"), title="m, u", axis=alt.Axis(tickCount=8)),
+            color=alt.Color(
+                "way:N", scale=scale, legend=alt.Legend(title=None, orient="bottom", columns=1, labelLimit=420)
+            ),
+            shape=alt.Shape(
+                "kind:N",
+                scale=alt.Scale(domain=kinds, range=["circle", "stroke", "triangle-up", "diamond", "cross"]),
+                legend=alt.Legend(title=None, orient="bottom", columns=5),
+            ),
+            size=alt.Size("kind:N", scale=alt.Scale(domain=kinds, range=[46, 60, 26, 60, 34]), legend=None),
+        )
+        .properties(width=620, height=alt.Step(17))
+    )
+    return _svg(chart, mark)
 
 
 def waterfall(rows: Rows, mark: str, unit: str) -> str:

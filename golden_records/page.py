@@ -45,10 +45,16 @@ def write_tuning(document: Document, target: Path) -> None:
     if sizes:
         drawn["sizes"] = charts.curve(sizes, "sizes", "records in a block", "blocks", logarithmic=True)
     if "suggested" in document["blocking"]:
+        told = document["blocking"]["suggested"]
         path = [
-            {"name": "suggested", "x": p["pairs"], "y": p["share"]} for p in document["blocking"]["suggested"]["path"]
+            {"name": name, "x": point["pairs"], "y": point["share"]}
+            for name, part in (("suggested", "path"), ("present rules", "present"))
+            for point in told[part]
         ]
         drawn["budget"] = charts.curve(path, "budget", "pairs", "share of known pairs")
+    if document["drift"] and document["drift"]["levels"]:
+        told = [one for one in document["drift"]["levels"] if one["pairs"]["then"] and one["pairs"]["now"]]
+        drawn["drift"] = charts.bars([{"name": one["comparison"], "n": one["index"]} for one in told], "drift", ".3f")
     levels = [
         {
             "name": f"{one['comparison']}: {one['level']}",
@@ -60,6 +66,24 @@ def write_tuning(document: Document, target: Path) -> None:
     if levels:
         drawn["weights"] = charts.weights(levels, "weights")
     _write(target, "tuning.html", document | {"drawn": drawn})
+
+
+def write_training(document: Document, target: Path) -> None:
+    """Write the page of a training, with what every pass and start gave, to `target` (RefusedError: it exists)."""
+    passes = [" + ".join(one["keys"]) for one in document["passes"]]
+    told: dict[str, list[Document]] = {f"{one['comparison']}: {one['label']}": [] for one in document["levels"]}
+    for name, one in zip(passes, document["passes"], strict=True):
+        kinds = [("pass", one["m"])]
+        kinds += [("start" if start["likely"] else "unlikely", start["m"]) for start in one.get("starts", ())]
+        for kind, levels in kinds:
+            for level in levels:
+                point = {"x": level["m"], "way": name, "kind": kind}
+                told[f"{level['comparison']}: {level['label']}"].append(point)
+    for one in document["levels"]:
+        points = [{"x": one["m"], "way": "taken", "kind": "taken"}, {"x": one["u"], "way": "u", "kind": "u"}]
+        told[f"{one['comparison']}: {one['label']}"] += points
+    rows = [{"name": name, **point} for name, points in told.items() for point in points if point["x"] > 0]
+    _write(target, "training.html", document | {"drawn": charts.estimates(rows, passes, "estimates")})
 
 
 def _states(one: Document) -> list[Document]:

@@ -23,6 +23,7 @@ from golden_records.affected import choose, clear, gather, put_back, remember_da
 from golden_records.census import take_census
 from golden_records.changes import tell_changes
 from golden_records.deliveries import hear
+from golden_records.drift import count_levels
 from golden_records.golden_checks import check_golden
 from golden_records.identity import Issuer, identify
 from golden_records.ids import create_macros
@@ -184,6 +185,7 @@ def plan(
         with reporter.step(f"{one.name}: quality", con=con):
             measure(con, one, as_of, whole)
             take_census(con, one, len(decisions.queue(one.name)))
+            count_levels(con, one)
         touched.settle(con)
         clear(con, one.name)
     found = Plan(

@@ -70,6 +70,7 @@ TABLES = {
     "change": ("*", "seq"),
     "quality": ("*", "all"),
     "census": ("*", "all"),
+    "level": ("*", "all"),
 }
 # When a table is written whole again: a reader of all of it reads a tenth too much at most, and a look-up opens no more
 # than this many files of a table.
@@ -350,10 +351,10 @@ def _bring_back(
     `then` and `before` are its folders in the earlier and in the current release, None where that one lacks it.
     """
     open_previous(con, before)
-    for table in ("golden", "provenance", "dispute", "relation", "state", "quality", "census", "crosswalk"):
+    for table in ("golden", "provenance", "dispute", "relation", "state", "quality", "census", "level", "crosswalk"):
         nothing = "" if then else " where false"
         source = then or before or folder
-        if table in ("dispute", "quality", "census") and not has_table(source, table):
+        if table in ("dispute", "quality", "census", "level") and not has_table(source, table):
             continue
         con.execute(f"create view then_{table} as select * from {table_sql(source, table)}{nothing}")
         if table != "crosswalk":

@@ -56,10 +56,12 @@ def try_rules(
     ws: Workspace,
     rules: Rules,
     candidate: Path,
-    as_of: date,
+    as_of: date | None = None,
     reporter: Reporter = SILENT,
 ) -> Trial:
     """Try the rules in folder `candidate` on everything that is landed and decided, as of a day.
+
+    By default that is the day of the current release, so that nothing differs but the rules.
 
     `con` is the work database of `ws`, for what the present rules say of the same pairs.
 
@@ -72,6 +74,8 @@ def try_rules(
     now = current_release(ws.releases)
     if now is None:
         raise NotFoundError("nothing is published, so there is nothing to compare with; 'shuyuan publish' first")
+    manifest = read_manifest(ws.releases / str(now))
+    as_of = as_of or manifest.as_of
     with beside(ws, candidate) as trial:
         decisions = DecisionStore(trial.decisions)
         other = trial.connect()
@@ -87,7 +91,6 @@ def try_rules(
         finally:
             other.close()
     differences = changed(rules, known)
-    manifest = read_manifest(ws.releases / str(now))
     document = {
         "rules": known.sha256,
         "compared_with": {"rules": rules.sha256, "release": now},

@@ -32,6 +32,14 @@ Key = tuple[str, str]
 
 
 @dataclass(frozen=True)
+class Start:
+    """What another start of an EM pass led to: its m, and whether it is as likely as what the pass took."""
+
+    likely: bool
+    m: dict[Key, float]
+
+
+@dataclass(frozen=True)
 class Told:
     """What an EM pass tells of itself: how sure its m are, and what speaks against it.
 
@@ -40,6 +48,7 @@ class Told:
     apart         the largest difference between the m of several starts that are as likely as the best one
     together      (comparison, comparison) -> how many times more often both agree among what it takes for others than
                   they would if they had nothing to do with each other; only what is 3 times or more
+    starts        what the other starts led to
     """
 
     pairs: int
@@ -48,6 +57,7 @@ class Told:
     converged: bool
     apart: float
     together: dict[Key, float]
+    starts: tuple[Start, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -68,13 +68,14 @@ class Candidate:
 class Suggestion:
     """The rules that were found, the pairs that they make together, the share of the known pairs that they bring.
 
-    `path` tells of the cover as it grew: pairs (at most) and share after every rule.
+    `path` has pairs and share after every rule, `present` the same of the present rules.
     """
 
     rules: tuple[BlockingRule, ...]
     pairs: int
     share: float
     path: tuple[tuple[int, float], ...]
+    present: tuple[tuple[int, float], ...]
 
     def as_toml(self) -> str:
         """The change to `entity.toml`."""
@@ -108,31 +109,29 @@ def suggest(
         )
     search = _Search(con, entity, known, cap)
     with reporter.step(f"{entity.entity}: conjunctions of {len(search.keys)} keys"):
-        starts = [[], search.present(entity)] if entity.blocking else [[]]
-        covers = [_filled(_Cover(search, again, start), budget) for start in starts]
+        present = search.present(entity)
+        covers = [_filled(_Cover(search, again, start), budget) for start in ([[], present] if present else [[]])]
     cover = max((one for one in covers if one.made() <= budget), key=lambda one: one.value, default=covers[0])
+    path = search.path(cover.chosen)
     return Suggestion(
         tuple(_rule(one.keys, one.cap) for one in cover.chosen),
-        search.together(cover.chosen),
+        path[-1][0] if path else 0,
         cover.share,
-        tuple(cover.path),
+        path,
+        search.path(present),
     )
 
 
 class _Cover:
     """Conjunctions that were taken, in order, and what they make and bring.
 
-    path     pairs and share of the known ones after each that was taken
-    overlap  pairs that several of them make and that are no matches, as far as they were counted
+    `overlap` are the pairs that several of them make and that are no matches, as far as they were counted.
     """
 
     def __init__(self, search: _Search, again: float, start: Sequence[Candidate] = ()) -> None:
         self.search, self.again = search, again
-        self.chosen: list[Candidate] = []
-        self.path: list[tuple[int, float]] = []
+        self.chosen = list(start)
         self.overlap = 0.0
-        for one in start:
-            self.take(one)
 
     def open(self, keys: Keys) -> Floats:
         """What each known pair is still worth to a rule with these keys.
@@ -148,8 +147,7 @@ class _Cover:
     @property
     def share(self) -> float:
         """The share of the known pairs that are brought."""
-        worth = self.search.worth
-        return float(worth[self._brought()].sum() / worth.sum())
+        return self.search.share(self.chosen)
 
     @property
     def value(self) -> tuple[float, float]:
@@ -158,13 +156,9 @@ class _Cover:
 
     def made(self, more: Sequence[Candidate] = ()) -> float:
         """The pairs that the conjunctions make together with `more`, at most: chance pairs and matches."""
-        matches = float(self.search.worth[self._brought(more)].sum()) * self.search.scale
-        return sum(one.chance for one in (*self.chosen, *more)) - self.overlap + matches
-
-    def take(self, one: Candidate) -> None:
-        """Take a conjunction."""
-        self.chosen.append(one)
-        self.path.append((round(self.made()), self.share))
+        taken = (*self.chosen, *more)
+        matches = self.search.share(taken) * float(self.search.worth.sum()) * self.search.scale
+        return sum(one.chance for one in taken) - self.overlap + matches
 
     def leave_out(self) -> None:
         """Leave out the conjunctions whose loss nobody would notice, the most costly first."""
@@ -177,11 +171,6 @@ class _Cover:
         """Count exactly what was so far summed up by conjunction."""
         self.overlap += self.made() - self.search.together(self.chosen)
 
-    def _brought(self, more: Sequence[Candidate] = ()) -> Bools:
-        none = np.zeros(self.search.worth.size, dtype=np.bool_)
-        found: Bools = np.logical_or.reduce([none, *(one.brings for one in (*self.chosen, *more))])
-        return found
-
 
 def _filled(cover: _Cover, budget: int) -> _Cover:
     """A cover with the best conjunctions, one after the other, that the budget holds."""
@@ -191,7 +180,7 @@ def _filled(cover: _Cover, budget: int) -> _Cover:
         cover.leave_out()
         best = _best(cover, budget)
         if best is not None:
-            cover.take(best)
+            cover.chosen.append(best)
         elif counted:
             return cover
         else:
@@ -306,6 +295,17 @@ class _Search:
             chance = max(pairs - float(self.worth[brings].sum()) * self.scale, 0.0)
             self._counted[keys, cap] = Candidate(keys, cap, brings, chance)
         return self._counted[keys, cap]
+
+    def share(self, chosen: Sequence[Candidate]) -> float:
+        """The share of the known pairs that some conjunctions bring."""
+        none = np.zeros(self.worth.size, dtype=np.bool_)
+        brought = np.logical_or.reduce([none, *(one.brings for one in chosen)])
+        return float(self.worth[brought].sum() / self.worth.sum())
+
+    def path(self, chosen: Sequence[Candidate]) -> tuple[tuple[int, float], ...]:
+        """Pairs and share after each of some conjunctions, in order."""
+        parts = [chosen[: i + 1] for i in range(len(chosen))]
+        return tuple((self.together(part), self.share(part)) for part in parts)
 
     def together(self, chosen: Sequence[Candidate]) -> int:
         """The pairs that some rules make together, each counted once."""

@@ -27,7 +27,7 @@ import duckdb
 import numpy as np
 from sqlglot import exp
 
-from linkage.estimate import EM_PAIRS, SHARE_IN_BLOCK, Estimates, Key, Told, free, m_step, u_step, unseen_u
+from linkage.estimate import EM_PAIRS, SHARE_IN_BLOCK, Estimates, Key, Start, Told, free, m_step, u_step, unseen_u
 from linkage.kernel import conditions as c
 from linkage.kernel.blocks import Blocks, Rule, among, blocks, numbered, stream
 from linkage.kernel.columns import Columns, Floats
@@ -128,16 +128,28 @@ class Training:
         known = [
             np.array([u.get((name, label), unseen_u(self.entity)) for label in self.labels[name]]) for name in names
         ]
-        best, apart = started(patterns, counts, known)
-        m = {
+        best, *others = started(patterns, counts, known)
+        near = [as_likely(one, best, counts) for one in others]
+        apart = max((_gap(one, best) for one, likely in zip(others, near, strict=True) if likely), default=0.0)
+        told = Told(
+            int(counts.sum()),
+            best.share,
+            best.rounds,
+            best.rounds < ITERATIONS,
+            apart,
+            _together(names, patterns, counts * (1 - best.matching)),
+            tuple(Start(likely, self._named(names, one)) for one, likely in zip(others, near, strict=True)),
+        )
+        return self._named(names, best), told
+
+    def _named(self, names: Sequence[str], found: Maximised) -> dict[Key, float]:
+        """The m of every level that a pair showed, by comparison and label."""
+        return {
             (name, label): float(share)
-            for name, shares in zip(names, best.m, strict=True)
+            for name, shares in zip(names, found.m, strict=True)
             for label, share in zip(self.labels[name], shares, strict=True)
             if not np.isnan(share)
         }
-        others = counts * (1 - best.matching)
-        both = _together(names, patterns, others)
-        return m, Told(int(counts.sum()), best.share, best.rounds, best.rounds < ITERATIONS, apart, both)
 
     def blocks(self, i: int) -> Blocks:
         """The blocks of pass `i`; of too many pairs those among so many random records that about EM_PAIRS are left."""
@@ -221,19 +233,19 @@ def maximised(patterns: Sequence[Truths], counts: Floats, u: Sequence[Floats]) -
     return maximise(patterns, counts, u).m
 
 
-def started(patterns: Sequence[Truths], counts: Floats, u: Sequence[Floats]) -> tuple[Maximised, float]:
-    """What Splink's start leads to, and how far the m of other starts that are as likely lie from it.
+def started(patterns: Sequence[Truths], counts: Floats, u: Sequence[Floats]) -> list[Maximised]:
+    """What Splink's start leads to, which is what counts, and after it what others lead to."""
+    return [maximise(patterns, counts, u), *(maximise(patterns, counts, u, *start) for start in STARTS)]
 
-    A start that is likelier by far is another explanation of the pairs: then the difference is told as well.
-    """
-    best = maximise(patterns, counts, u)
-    apart = 0.0
-    for top, share in STARTS:
-        other = maximise(patterns, counts, u, top, share)
-        if other.likelihood >= best.likelihood - NEAR * counts.sum():
-            gaps = [np.abs(a - b) for a, b in zip(best.m, other.m, strict=True)]
-            apart = max(apart, max(float(np.nanmax(gap, initial=0.0)) for gap in gaps))
-    return best, apart
+
+def as_likely(other: Maximised, best: Maximised, counts: Floats) -> bool:
+    """Whether a start explains the pairs as well; one that is likelier by far is another explanation of them."""
+    return other.likelihood >= best.likelihood - NEAR * float(counts.sum())
+
+
+def _gap(other: Maximised, best: Maximised) -> float:
+    """How far the m of two starts lie apart at most."""
+    return max(float(np.nanmax(np.abs(a - b), initial=0.0)) for a, b in zip(best.m, other.m, strict=True))
 
 
 def maximise(

@@ -12,7 +12,7 @@ import pytest
 from linkage import frequencies
 from linkage.diagnosis import Doubt, doubts, error_of_u, pairs_for
 from linkage.estimate import Estimates, Told
-from linkage.kernel.training import _together, started
+from linkage.kernel.training import _gap, _together, as_likely, started
 from linkage.standardize import standardize
 from linkage.train import train
 from rules.errors import RefusedError
@@ -67,11 +67,26 @@ def test_starts_agree_where_the_pairs_say_enough_and_do_not_where_they_say_littl
     agree = levels.sum(axis=1)
     matches, others = 0.9**agree * 0.1 ** (3 - agree), 0.05**agree * 0.95 ** (3 - agree)
     u = [np.array([0.95, 0.05])] * 3
-    _, apart = started(list(levels.T), 1e6 * (0.4 * matches + 0.6 * others), u)
-    assert apart < 0.01
+
+    def apart(patterns: list[np.ndarray], counts: np.ndarray, known: list[np.ndarray]) -> float:
+        best, *rest = started(patterns, counts, known)
+        return max((_gap(one, best) for one in rest if as_likely(one, best, counts)), default=0.0)
+
+    assert apart(list(levels.T), 1e6 * (0.4 * matches + 0.6 * others), u) < 0.01
     # One comparison alone: any m goes with some share of matches.
-    _, apart = started([np.array([0, 1], dtype=np.int8)], np.array([500.0, 500.0]), [np.array([0.7, 0.3])])
-    assert apart > 0.02
+    assert apart([np.array([0, 1], dtype=np.int8)], np.array([500.0, 500.0]), [np.array([0.7, 0.3])]) > 0.02
+
+
+def test_a_pass_tells_what_every_start_led_to(tmp_path: Path) -> None:
+    rules = vessel(tmp_path)
+    con = database(rules, population(200, 3))
+    standardize(con, rules, tmp_path, DAY)
+    for _, told, m in train(con, rules).passes:
+        assert told is not None
+        assert len(told.starts) == 3
+        assert all(set(one.m) == set(m) for one in told.starts)
+        likely = [abs(one.m[key] - m[key]) for one in told.starts if one.likely for key in m]
+        assert told.apart == pytest.approx(max(likely, default=0.0))
 
 
 def test_weights_name_the_frequencies_they_go_with_and_take_no_others(tmp_path: Path) -> None:
