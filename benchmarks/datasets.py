@@ -41,7 +41,7 @@ import duckdb
 from benchmarks.datasets_peers import RULES, SIDES, train
 from benchmarks.peers import PACKAGES, absent
 from benchmarks.pseudopeople import data_folder
-from benchmarks.steps import RESULTS, Document, Step, command, environment, run, save
+from benchmarks.steps import RESULTS, Document, Step, environment, record, run, write
 from linkage.evaluate import compare, read_truth
 from rules.columns import quote
 from rules.errors import InputError, ShuyuanError
@@ -102,24 +102,42 @@ def main() -> None:
                     prepare(Path(folder), data, name, "tune", chosen.seed)
                     train(Path(folder), name, RULES / name)
             return
-        machine = environment()
         found: dict[str, Document] = {}
         for half in chosen.half or ["score"]:
             found[half] = {}
             for name in chosen.sets or SETS:
+                machine = environment()
                 with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
                     count = prepare(Path(folder), data, name, half, chosen.seed)
                     sides = measure(Path(folder), name, chosen.rounds, chosen.side or list(SIDES))
-                    found[half][name] = {**count, "sides": sides}
+                found[half][name] = {"environment": machine, "rounds": chosen.rounds, **count, "sides": sides}
                 print(f"{half} {name}", file=sys.stderr, flush=True)
     except ShuyuanError as error:
         print(f"error {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    document = {"environment": machine, "seed": chosen.seed, "rounds": chosen.rounds, "halves": found}
-    text = as_text(document)
+    document = {"seed": chosen.seed, "halves": found}
     if "tune" not in found:
-        save("datasets", document, text, chosen.results)
-    print(json.dumps(document, ensure_ascii=False, indent=1) if chosen.json else text)
+        record("datasets", document, chosen.results)
+        latest = with_earlier(document, chosen.results / "datasets.json")
+        write("datasets", latest, as_text(latest), chosen.results)
+    print(json.dumps(document, ensure_ascii=False, indent=1) if chosen.json else as_text(document))
+
+
+def with_earlier(document: Document, path: Path) -> Document:
+    """The document with what earlier runs by the same seed measured of other sets and halves."""
+    earlier = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    if earlier.get("seed") != document["seed"]:
+        return document
+    halves = {
+        half: {
+            name: one
+            for name in SETS
+            for one in [document["halves"].get(half, {}).get(name) or earlier["halves"].get(half, {}).get(name)]
+            if one
+        }
+        for half in HALVES
+    }
+    return {**document, "halves": {half: sets for half, sets in halves.items() if sets}}
 
 
 def prepare(work: Path, data: Path, name: str, half: str, seed: int) -> Document:
@@ -260,8 +278,10 @@ def _fully_right(con: duckdb.DuckDBPyConnection, values: Path, golden: Path) -> 
 
 def as_text(document: Document) -> str:
     """The page: one table per half, one row per set and side."""
-    lines = ["# Public sets, side by side\n", f"`{command()}`\n", f"{document['environment']}\n"]
-    lines.append(f"Seed {document['seed']}; least CPU of {document['rounds']} rounds.")
+    lines = [
+        "# Public sets, side by side\n",
+        f"`python -m benchmarks.datasets --half … --set … --seed {document['seed']}`",
+    ]
     notes = []
     for half, sets in document["halves"].items():
         lines += [
@@ -271,6 +291,7 @@ def as_text(document: Document) -> str:
             "| --- | ---: | --- |" + " ---: |" * 8,
         ]
         for name, one in sets.items():
+            notes.append(f"- {half} {name}: least CPU of {one['rounds']} rounds; {one['environment']}")
             for side, told in one["sides"].items():
                 if "absent" in told:
                     notes.append(f"- {half} {name}: {side} is absent: {told['absent']}")

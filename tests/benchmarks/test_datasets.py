@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from benchmarks.datasets import FEBRL, SETS, as_text, judge, measure, prepare
+from benchmarks.datasets import FEBRL, SETS, as_text, judge, measure, prepare, with_earlier
 from benchmarks.datasets_peers import ENTITIES, RULES, SIDES, SPLINK, train
 from rules.errors import InputError
 from rules.loader import check
@@ -123,8 +124,8 @@ def test_a_small_set_end_to_end(tmp_path: Path) -> None:
     assert ours["pairwise"]["f1"] > 0.94 and ours["pairwise"]["precision"] > 0.99
     assert ours["pairwise"]["true_pairs"] == splink["pairwise"]["true_pairs"]
     assert set(ours["cpu"]) == {"load", "link", "publish"} and ours["cpu_s"] > 0
-    found = {"fake_1000": {**count, "sides": sides}}
-    page = as_text({"environment": {}, "seed": 7, "rounds": 1, "halves": {"tune": found}})
+    found = {"fake_1000": {"environment": {}, "rounds": 1, **count, "sides": sides}}
+    page = as_text({"seed": 7, "halves": {"tune": found}})
     assert "| fake_1000 | 518 | shuyuan_release |" in page and "| splink 5.0.0 |" in page
 
 
@@ -136,6 +137,16 @@ def test_training_keeps_weights_and_no_frequencies(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "kept/customer").iterdir()] == ["weights.json"]
     kept = (RULES / "fake_1000/customer/weights.json").read_bytes()
     assert (tmp_path / "kept/customer/weights.json").read_bytes() == kept
+
+
+def test_sets_of_earlier_runs_stay_in_the_latest_state(tmp_path: Path) -> None:
+    path = tmp_path / "datasets.json"
+    earlier = {"seed": 7, "halves": {"score": {"fake_1000": 1, "febrl3": 1}, "whole": {"febrl3": 1}}}
+    path.write_text(json.dumps(earlier), "utf-8")
+    latest = with_earlier({"seed": 7, "halves": {"score": {"febrl3": 2}}}, path)
+    assert latest == {"seed": 7, "halves": {"score": {"febrl3": 2, "fake_1000": 1}, "whole": {"febrl3": 1}}}
+    other = {"seed": 8, "halves": {"score": {"febrl3": 2}}}
+    assert with_earlier(other, path) == other == with_earlier(other, tmp_path / "none.json")
 
 
 def test_every_side_has_a_name() -> None:
