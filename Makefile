@@ -42,6 +42,7 @@ bench-full: bench
 	$(BIN)/python -m benchmarks.incremental
 	$(BIN)/python -m benchmarks.api_load
 	$(BIN)/python -m benchmarks.accuracy
+	$(if $(SHUYUAN_DATA),$(BIN)/python -m benchmarks.datasets,@echo "public sets: make bench-full SHUYUAN_DATA=FOLDER")
 	$(if $(PANEL),$(BIN)/python -m benchmarks.divisions_panel --panel $(PANEL),@echo "the national panel: make bench-full PANEL=FILE.parquet")
 	$(BIN)/python -m benchmarks.charts
 

@@ -71,6 +71,9 @@ def evaluate(
     precision: Annotated[
         float | None, typer.Option(min=0, max=1, help="With --truth: the precision that a threshold is wanted for.")
     ] = None,
+    judge: Annotated[
+        bool, typer.Option("--judge", help="With --truth: let recordlinkage judge the same pairs, too.")
+    ] = False,
     workspace: Place = HERE,
     release: Number = None,
     as_json: AsJson = False,
@@ -80,7 +83,7 @@ def evaluate(
         with open_batch(workspace, "evaluate") as batch:
             one = entity_of(batch.rules, entity)
             with Release.of(batch.ws.releases, release) as published:
-                found = accuracy.evaluate(batch.con, one, batch.ws.rules_folder, published, truth, precision)
+                found = accuracy.evaluate(batch.con, one, batch.ws.rules_folder, published, truth, precision, judge)
             found["drift"] = drift(batch.con, batch.ws, one)
         show = _show_judged
     elif labels is not None:
@@ -302,12 +305,32 @@ def _show_judged(entity: str, found: dict[str, Any]) -> None:
             f"(recall {chosen['recall']:.4f} of pairs by weight alone)"
         )
     _show_drift(found["drift"])
+    if "outside" in found:
+        _show_outside(found["outside"])
     if "values" in found:
         values = found["values"]
         rows = [["every value", as_number(values["golden"]), as_number(values["share"])]]
         for part in ("by_field", "by_error"):
             rows += [[name, as_number(one["golden"]), as_number(one["share"])] for name, one in values[part].items()]
         print_table("golden records with true values", ("", "golden", "true"), rows)
+
+
+def _show_outside(found: dict[str, Any]) -> None:
+    rows = [
+        [
+            name.replace("_", " "),
+            *(as_number(one[part][key]) for part in ("pairs", "groups") for key in ("precision", "recall", "f1")),
+            as_number(one["unlike_weights"]),
+        ]
+        for name, one in found["judges"].items()
+    ]
+    learned, scored = found["learned_from"], found["scored_on"]
+    title = (
+        f"{found['package']} on the same pairs: learned from {learned['pairs']:,} with {learned['matches']:,} matches, "
+        f"scored on {scored['pairs']:,} of the other half of the entities with {scored['true_pairs']:,} true pairs"
+    )
+    names = ("judge", "pairs: precision", "recall", "F1", "groups: precision", "recall", "F1", "unlike weights")
+    print_table(title, names, rows)
 
 
 def _show(found: dict[str, Any]) -> None:

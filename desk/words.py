@@ -37,6 +37,7 @@ RULES: Mapping[str, str] = {
     "recency": N_("most recent"),
     "validity": N_("valid"),
     "agreement": N_("most sources agree"),
+    "majority": N_("most records agree"),
     "completeness": N_("most complete"),
     "steward_decision": N_("steward's decision"),
     "unanimous": N_("all agree"),

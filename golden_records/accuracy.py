@@ -16,6 +16,7 @@ import duckdb
 from golden_records.preferences import golden_fields
 from golden_records.query import Release
 from golden_records.segments import table_sql
+from linkage import outside_judge
 from linkage.bootstrap import intervals
 from linkage.breakdown import broken_down, by_rule, curve
 from linkage.evaluate import TRUE, Document, Truth, compare, read_truth
@@ -25,7 +26,7 @@ from linkage.sql import execute, rows
 from linkage.values import load_references, trimmed
 from linkage.workspace import use_entity
 from rules.columns import quote
-from rules.errors import NotFoundError
+from rules.errors import NotFoundError, RefusedError
 from rules.kinds import KINDS
 from rules.kinds.base import literal
 from rules.model import EntityRules
@@ -38,14 +39,17 @@ def evaluate(
     release: Release,
     truth_file: Path,
     precision: float | None = None,
+    outside: bool = False,
 ) -> Document:
     """Pairwise, B-cubed and by-error figures of `release`, and the share of golden records whose values are true.
 
     Where the work database has the records, also by source pair and region; where they are linked, by blocking rule and
-    threshold, with the least threshold of the wanted `precision`.
+    threshold, with the least threshold of the wanted `precision`. With `outside` the pairs are judged by recordlinkage,
+    too.
 
     Raises:
         NotFoundError: the release lacks the entity type.
+        RefusedError: the outside judge is not installed, or cannot judge these pairs.
         InputError: the truth file cannot be used.
     """
     folder = release.folder / rules.name
@@ -64,6 +68,10 @@ def evaluate(
         found |= broken_down(con, rules.entity)
     if has_table(con, rules.name, "candidate_pair"):
         found |= {"by_rule": by_rule(con, rules.entity), "thresholds": curve(con, precision)}
+    if outside:
+        if not has_table(con, rules.name, "standard"):
+            raise RefusedError(f"{rules.name} has no records in the work database; run 'shuyuan link' first")
+        found["outside"] = outside_judge.judge(con, rules)
     published = [name for name in golden_fields(rules.entity) if name in truth.fields]
     if published and has_table(con, rules.name, "standard"):
         load_references(con, rules.entity, rules_folder)

@@ -13,7 +13,14 @@ from datetime import date
 from rules.kinds.base import literal
 from rules.model import Authority, Entity, EntityRules, FieldRule, Preference, Sources
 
-BITS: dict[str, int] = {"authority": 7, "validity": 8, "agreement": 8, "recency": 22, "completeness": 6}
+BITS: dict[str, int] = {
+    "authority": 7,
+    "validity": 8,
+    "agreement": 8,
+    "majority": 8,
+    "recency": 22,
+    "completeness": 6,
+}
 ORDINAL_BITS = 40
 LAST_DAY = 2**22 - 1
 
@@ -134,7 +141,7 @@ def authority(sources: Sources, fields: Sequence[str], as_of: date, region: str 
 
 
 def packed(choice: Choice, rules: EntityRules, as_of: date, columns: Sequence[str]) -> str:
-    """SQL over `standard` s: the packed preferences of a record, without agreement (it needs the cluster).
+    """SQL over `standard` s: the packed preferences of a record, without those that count in its cluster.
 
     Also reads `warned`: the worst finding of each record in these fields; and, of a regional authority matrix, `place`
     l: where the golden record is.
@@ -143,6 +150,7 @@ def packed(choice: Choice, rules: EntityRules, as_of: date, columns: Sequence[st
         "authority": lambda: _authority_sql(rules.sources, choice.fields, as_of),
         "validity": lambda: _validity_sql(choice.fields, columns),
         "agreement": lambda: "0",
+        "majority": lambda: "0",
         "recency": lambda: f"{LAST_DAY} - coalesce(s.observed_on - date '0001-01-01', 0)",
         "completeness": lambda: f"{2**6 - 1} - least({2**6 - 1}, {_filled_sql(choice.fields)})",
     }

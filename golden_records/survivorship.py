@@ -128,18 +128,22 @@ where {filled}
 
 
 def fight_sql(choice: Choice) -> str:
-    """SQL for `fight`: the candidates of disputed golden records, the agreement of voices counted in."""
-    if "agreement" not in choice.preferences:
+    """SQL for `fight`: the candidates of disputed golden records, what is counted in the cluster counted in.
+
+    Agreement counts voices, majority records.
+    """
+    counted = [name for name in ("agreement", "majority") if name in choice.preferences]
+    if not counted:
         return "create or replace temp table fight as select * from candidate semi join disputed using (g)"
-    shift = choice.shift("agreement")
+    ranks = "".join(f" + ((255 - least(255, b.{name})) << {choice.shift(name)})" for name in counted)
     return f"""
 create or replace temp table fight as
 with ballot as (
-    select g, k, bit_count(bit_or(1::hugeint << voice::hugeint))::bigint as voices
+    select g, k, bit_count(bit_or(1::hugeint << voice::hugeint))::bigint as agreement, count(*) as majority
     from candidate semi join disputed using (g)
     group by g, k
 )
-select c.* replace (c.pref + ((255 - least(255, b.voices)) << {shift}) as pref)
+select c.* replace (c.pref{ranks} as pref)
 from candidate c join ballot b using (g, k)
 """
 

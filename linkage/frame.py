@@ -60,7 +60,7 @@ def build(con: duckdb.DuckDBPyConnection, rules: EntityRules, reporter: Reporter
     frequencies.load(con, rules)
     with reporter.step(f"{rules.name}: probes"):
         loosened = affordable(con, entity)
-    with _beside(con, rules.name), reporter.step(f"{rules.name}: pairs of rules and probes"):
+    with aside(con, rules.name), reporter.step(f"{rules.name}: pairs of rules and probes"):
         kernel = Kernel(con, _loose(rules, loosened, floor))
         compared = kernel.match()
         region = f"cast(({entity.region}) as varchar)" if entity.region else "null::varchar"
@@ -120,7 +120,7 @@ def _loose(rules: EntityRules, loosened: tuple[BlockingRule, ...], floor: float)
 
 
 @contextmanager
-def _beside(con: duckdb.DuckDBPyConnection, entity: str) -> Iterator[None]:
+def aside(con: duckdb.DuckDBPyConnection, entity: str) -> Iterator[None]:
     """Work where tables are made beside those of the entity type, which stay as they are."""
     con.execute(f"drop schema if exists {SCRATCH} cascade")
     con.execute(f"create schema {SCRATCH}")

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=40)]
 State = Literal["confirmed", "agreed", "single_source", "disputed", "invalid", "stale"]
-Preference = Literal["authority", "validity", "agreement", "recency", "completeness"]
+Preference = Literal["authority", "validity", "agreement", "majority", "recency", "completeness"]
 
 
 class Strict(BaseModel):

@@ -153,6 +153,15 @@ def test_many_records_of_one_source_are_one_voice() -> None:
     assert values(rows, "name") == [("甲", "harbour", "1", "order")]
 
 
+def test_majority_counts_records_of_whichever_source() -> None:
+    rows = [record("harbour", "1", name="甲"), *(record("insurer", str(i), name="乙") for i in range(2, 4))]
+    by_majority = ship(SHIP, preferring("majority"))
+    assert told(survived(only(by_majority, "name"), rows), "name") == [("乙", "insurer", "2", "majority")]
+    level = ship(SHIP, preferring("agreement", "majority"))
+    rows.append(record("registry", "4", name="甲"))
+    assert told(survived(only(level, "name"), rows), "name") == [("甲", "harbour", "1", "agreement")]
+
+
 def test_a_copy_of_a_copy_speaks_with_the_voice_of_the_original() -> None:
     known = sources({"broker": {**broker(), "derived_from": "mirror"}})
     assert voices(ship(SHIP, sources=known).sources) == {
