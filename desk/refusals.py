@@ -93,7 +93,18 @@ _REFUSALS: tuple[str, ...] = (
     N_("there is no release %(release)s; 'shuyuan status' lists them"),
     N_("release %(release)s keeps no rules and has no match index; run 'shuyuan link' and publish again"),
     N_("there is no match index of %(entity)s that this version can read; run 'shuyuan link' and publish"),
+    N_("%(place)s is one record; name two"),
+    N_("%(entity)s is not linked; run 'shuyuan load' and 'shuyuan link' first"),
+    N_(
+        "no record %(record)s counts now: it was never loaded, was withdrawn, or is in quarantine ('shuyuan "
+        "findings' says why)"
+    ),
+    N_("an explanation weighs every field; a grant limited to attributes does not have it"),
+    N_("record %(record)s is not in the regions that were granted"),
+    N_("no entity type has both the sources %(left)s and %(right)s"),
     N_("release %(release)s has no counts of a source %(source)s"),
+    N_("release %(release)s has no counts of quality in %(regions)s"),
+    N_("a scorecard counts every field; a grant limited to attributes does not have it"),
     N_(
         "release %(release)s has no counts of quality; it was made by an earlier version: run 'shuyuan plan' "
         "and 'shuyuan publish'"

@@ -91,14 +91,9 @@ def test_why_something_waits_is_told_in_both_languages() -> None:
 
 # The modules below the desk whose refusals a page may show.
 BEHIND = (
-    *("linkage/decisions.py", "linkage/search.py", "linkage/one_record.py", "golden_records/queue.py"),
-    *(
-        "golden_records/approvals.py",
-        "golden_records/tickets.py",
-        "golden_records/query.py",
-        "golden_records/matching.py",
-    ),
-    *("golden_records/scorecard.py", "golden_records/manifest.py"),
+    *(f"linkage/{name}.py" for name in ("decisions", "explain", "one_record", "search")),
+    *(f"golden_records/{name}.py" for name in ("approvals", "manifest", "matching", "query", "queue", "scorecard")),
+    "golden_records/tickets.py",
 )
 ERRORS = {"RefusedError", "InputError", "NotFoundError", "DeniedError", "UnknownCallerError", "HTTPException"}
 
