@@ -40,6 +40,7 @@ bench-full: bench
 	$(BIN)/python -m benchmarks.ladder --size 1000000 --size 2000000 --size 5000000
 	$(BIN)/python -m benchmarks.peers --records 200000
 	$(BIN)/python -m benchmarks.incremental
+	$(BIN)/python -m benchmarks.search --records 1000000 --save
 	$(BIN)/python -m benchmarks.api_load
 	$(BIN)/python -m benchmarks.accuracy
 	$(if $(SHUYUAN_DATA),$(BIN)/python -m benchmarks.datasets,@echo "public sets: make bench-full SHUYUAN_DATA=FOLDER")

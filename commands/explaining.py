@@ -9,12 +9,10 @@ from typing import Annotated
 import typer
 
 from commands.printing import out, plain, print_json, print_table, say
-from commands.shared import HERE, AsJson, EntityName, Place, Unmask, entity_of, keep_reason, open_batch, record_of
+from commands.shared import HERE, AsJson, EntityName, Place, Unmask, entity_of, open_batch, open_clear_text, record_of
 from golden_records import explained
 from golden_records.query import Release
-from linkage.decided import SourceRecord
-from linkage.decisions import DecisionStore
-from linkage.explain import explain, history
+from linkage.explain import explain, history, said_by_stewards
 from linkage.workspace import use_entity, write_atomically
 
 app = typer.Typer()
@@ -94,9 +92,11 @@ def _explain(
 ) -> None:
     with open_batch(workspace, "why") as batch:
         one = entity_of(batch.rules, entity)
-        keep_reason(batch.ws, unmask, "why", {"entity": entity, "records": [left, right]})
+        pair = [(entity, record_of(text)) for text in (left, right)]
+        detail = {"action": "why", "entity": entity, "records": [left, right]}
+        open_clear_text(batch.ws, batch.rules, unmask, pair, detail)
         use_entity(batch.con, one.name)
-        found = explain(batch.con, one, record_of(left), record_of(right), _decided(batch.decisions, entity))
+        found = explain(batch.con, one, record_of(left), record_of(right), said_by_stewards(batch.decisions, entity))
     told = explained.document(one, found, batch.ws.rules_folder, lang, unmask is not None)
     if svg is not None:
         write_atomically(svg, explained.picture(told, lang))
@@ -110,12 +110,6 @@ def _explain(
     _show_parts(told, lang)
     if not missing:
         _show_blocks(told)
-
-
-def _decided(store: DecisionStore, entity: str) -> list[tuple[str, SourceRecord, SourceRecord]]:
-    """What stewards said about pairs of records: the word, and both records."""
-    said = [(one.kind, one.left, one.right) for one in store.replay(entity)]
-    return said + [("unsure", left, right) for left, right in sorted(store.unsure(entity))]
 
 
 def _show_readings(told: explained.Document) -> None:

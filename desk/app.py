@@ -13,6 +13,7 @@ from desk.api import administering, crosswalk, document, feed, golden, search
 from desk.api.asking import Unchanged
 from desk.pages import (
     audit,
+    explain,
     plan,
     quality,
     queue,
@@ -73,7 +74,7 @@ def create_app(workspace: Workspace, settings: Settings | None = None) -> FastAP
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     for part in (golden, crosswalk, search, feed, administering, document):
         app.include_router(part.router)
-    for page in (session, queue, review, second, golden_page, search_page, tickets, quality, plan, audit):
+    for page in (session, queue, review, second, golden_page, explain, search_page, tickets, quality, plan, audit):
         app.include_router(page.router)
     app.add_exception_handler(Unchanged, _unchanged)
     return app

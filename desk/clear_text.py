@@ -7,10 +7,10 @@ A steward needs a second person's leave for it, which holds for some hours (`Que
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from desk.access import Identity
 from desk.state import Desk
+from golden_records.clear_text import ask_leave
 from golden_records.queue import Queue
 from linkage.decided import SourceRecord
 from rules.errors import RefusedError
@@ -27,22 +27,9 @@ def open_clear_text(
     """
     identity.must("see_clear")
     if "see_clear" not in identity.grant.extra:
-        queue = Queue(desk.ws, desk.rules)
-        if not queue.may_unmask(entity, subjects, identity.name):
-            number = _asked(queue, entity, subjects, identity.name)
-            if number is None:
-                number = queue.ask_clear_text(entity, subjects, identity.name, purpose).number
+        number = ask_leave(Queue(desk.ws, desk.rules), entity, subjects, identity.name, purpose)
+        if number is not None:
             raise RefusedError(
                 f"clear text needs a second person: decision {number} waits for one; ask again when it is confirmed"
             )
     desk.trail.append("unmask", {**what, "reason": purpose, "way": identity.way}, identity.name)
-
-
-def _asked(queue: Queue, entity: str, subjects: Sequence[SourceRecord], steward: str) -> int | None:
-    """The decision by which the steward asked for this already and that still may be confirmed."""
-    mine = [one for one in queue.pending(entity) if one.kind == "unmask" and one.steward == steward]
-    for one in mine:
-        until = datetime.fromisoformat(str(dict(one.payload)["until"]))
-        if set(subjects) <= set(one.subjects) and until > queue.clock():
-            return one.decision_id
-    return None

@@ -19,6 +19,8 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from desk.language import language_of, translator
+from desk.refusals import refusal
 from desk.words import N_
 from rules.errors import (
     DeniedError,
@@ -124,10 +126,12 @@ def respond(request: Request, status: int, detail: str, headers: Mapping[str, st
         return problem(status, detail, headers=headers)
     if status == 401 and request.method == "GET":
         return Response(status_code=303, headers={"Location": "/login", "Cache-Control": "no-store"})
+    language = language_of(request)
     page: Any = request.app.state.templates.TemplateResponse(
         request,
         "problem.html",
-        {"status": status, "detail": detail, "title": TITLES.get(status, HTTPStatus(status).phrase)},
+        {"status": status, "detail": detail, "title": TITLES.get(status, HTTPStatus(status).phrase)}
+        | {"told": detail if language == "en" else refusal(detail, translator(language))},
         status,
     )
     page.headers.update(headers or {})

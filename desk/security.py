@@ -49,6 +49,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self.settings = settings
+        self._at_once = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,12 +69,18 @@ class Guard:
 
         headers = Headers(scope=scope)
         refused = self._refusal(scope, headers)
+        self._at_once += 1
         try:
             if refused is not None:
                 await problem(*refused)(scope, receive, sending)
+            elif self._at_once > self.settings.at_once:
+                # Who is sent away at once may come again; who waits behind a crowd waits for nothing.
+                busy = problem(503, "too many requests are under way; ask again", headers={"Retry-After": "1"})
+                await busy(scope, receive, sending)
             else:
                 await self.app(scope, receive, sending)
         finally:
+            self._at_once -= 1
             route = getattr(scope.get("route"), "path", "-")
             told = (scope["method"], route, status, 1000 * (time.perf_counter() - began), scope.get("caller", "-"))
             log.info("%s %s %d %.1f ms %s", *told)

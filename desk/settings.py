@@ -15,6 +15,7 @@ class Settings:
     most_bytes     the largest body that is read
     rate, burst    requests per second that one identity may make on average, and at once
     sign_ins       attempts to sign in per minute from one address
+    at_once        requests that are worked on or wait at the same time; one more is sent away
     hours          how long a session lasts
     deliver_every  seconds between two looks for events that webhooks have not taken; 0: this server delivers none
     """
@@ -26,5 +27,6 @@ class Settings:
     rate: float = 100.0
     burst: int = 200
     sign_ins: int = 10
+    at_once: int = 200
     hours: int = 10
     deliver_every: float = 2.0

@@ -46,6 +46,7 @@ class Desk:
         self._reading = threading.Lock()
         self._matcher: Matcher | None = None
         self._matching = threading.Lock()
+        self.explaining = threading.Lock()
         self._lock = threading.Lock()
 
     @property

@@ -1,6 +1,6 @@
 """lookup.sqlite: the indexes of a release, read-only, for any number of readers at once.
 
-Writes: source_key, identifier, golden, redirect (SQLite, without rowid, in the order of their keys).
+Writes: source_key, identifier, golden, redirect (SQLite, without rowid, in the order of their keys); by_id.py the rest.
 A look-up by source key or identifier takes microseconds here and a scan of a Parquet file there.
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 
+from golden_records import by_id
 from golden_records.sql import statements
 from rules.model import Entity
 
@@ -48,6 +49,7 @@ def create_lookup(path: Path, earlier: Path | None = None) -> sqlite3.Connection
     for statement in statements("lookup"):
         if earlier is None or statement.startswith("pragma"):
             lookup.execute(statement)
+    by_id.create(lookup)
     return lookup
 
 

@@ -132,3 +132,12 @@ def software_version() -> str:
         return version("shuyuan")
     except PackageNotFoundError:
         return "unreleased"
+
+
+def lineage(release: Path) -> list[Path]:
+    """The folder of a release and those of all before it that are still there, oldest first."""
+    found, at = [release], read_manifest(release)
+    while at.previous is not None and (release.parent / str(at.previous)).exists():
+        found.append(release.parent / str(at.previous))
+        at = read_manifest(found[-1])
+    return found[::-1]

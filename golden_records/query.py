@@ -15,12 +15,20 @@ from typing import Any
 
 import duckdb
 
+from golden_records import by_id
 from golden_records.ids import parse
-from golden_records.manifest import Manifest, current_release, read_manifest, releases_of
+from golden_records.manifest import Manifest, current_release, lineage, read_manifest, releases_of
 from golden_records.segments import has_table, table_sql
 from rules.errors import NotFoundError
 
 Document = dict[str, Any]
+EVENTS = "select seq, golden_id, kind, into_id, release, at from event where shown_by = ? order by seq"
+RELATIONS = """
+select entity, from_id, type, to_id, to_name, since, until, source, source_key from relation where from_id = ?
+union all
+select entity, from_id, type, to_id, to_name, since, until, source, source_key from relation
+where to_id = ? and from_id <> ?
+order by type, from_id, to_id nulls last, to_name nulls last, since nulls last, source, source_key"""
 
 
 class Release:
@@ -35,6 +43,7 @@ class Release:
             raise NotFoundError(f"{self._path} is missing; copy it from a backup, or publish again")
         self._lookup = sqlite3.connect(f"file:{self._path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
         self._con = duckdb.connect()
+        self.by_id = by_id.is_whole(self._lookup)  # whether the index holds what is asked by golden id
 
     @classmethod
     def of(cls, releases: Path, number: int | None = None) -> Release:
@@ -106,8 +115,7 @@ class Release:
     def members(self, golden_id: str) -> list[tuple[str, str]]:
         """The source records that a golden id, or its heir, holds, in order (NotFoundError: malformed)."""
         entity = self.entity_of(golden_id)
-        sql = "select source, source_key from t where golden_id = ? and until is null order by source, source_key"
-        return [(s, k) for heir in self.heirs(golden_id) for s, k in self.rows(entity, "crosswalk", sql, [heir])]
+        return [member for heir in self.heirs(golden_id) for member in self._members(entity, heir)]
 
     def fate(self, golden_id: str) -> Document:
         """What became of an id: {golden_id, entity, lives, status, heirs, successors}.
@@ -157,19 +165,14 @@ class Release:
             return self.show(heirs[0], as_of) | {"redirected_from": golden_id}
         values = self._values(entity, golden_id)
         losers = self._losers(entity, golden_id)
-        members = self.rows(
-            entity,
-            "crosswalk",
-            "select source, source_key, until from t where golden_id = ? order by source, source_key, until",
-            [golden_id],
-        )
+        members = self._members(entity, golden_id)
         document: Document = {
             "golden_id": golden_id,
             "entity": entity,
             "status": fate["status"],
             "redirected_from": None,
             "fields": {v["field"]: _shown(v, losers) for v in values if _holds(v, as_of)},
-            "members": [{"source": s, "source_key": k} for s, k, until in members if until is None],
+            "members": [{"source": source, "source_key": key} for source, key in members],
             "history": [*_past(values), *self._events(entity, golden_id)],
         }
         if fate["successors"] is not None:
@@ -185,8 +188,14 @@ class Release:
 
         An end that is no golden record has no `to_id`, only a `to_name`.
         """
-        found: list[Document] = []
+        names = ("from_id", "type", "to_id", "to_name", "since", "until", "source", "source_key")
         own = self.entity_of(golden_id)
+        if self.by_id:
+            rows = self.lookup(RELATIONS, golden_id, golden_id, golden_id)
+            place = {name: i for i, name in enumerate(self.manifest.entities)}
+            rows.sort(key=lambda row: place[row[0]])
+            return [dict(zip(names, row[1:], strict=True)) for row in rows]
+        found: list[Document] = []
         for name in self.manifest.entities:
             # A table lies in the order of its from_id and holds relations from its own entity type only.
             ends = ["from_id = $id", "to_id = $id and from_id <> $id"] if name == own else ["to_id = $id"]
@@ -195,9 +204,8 @@ class Release:
                 f"from t where {end}"
                 for end in ends
             )
-            order = "order by type, from_id, to_id, to_name, since"
+            order = "order by type, from_id, to_id, to_name, since, source, source_key"
             rows = self.rows(name, "relation", f"select * from ({asked}) {order}", {"id": golden_id})
-            names = ("from_id", "type", "to_id", "to_name", "since", "until", "source", "source_key")
             found += [dict(zip(names, row, strict=True)) for row in rows]
         return found
 
@@ -228,7 +236,7 @@ class Release:
     def changes(self, since: int = 0, entity: str | None = None, limit: int | None = None) -> Iterator[Document]:
         """Every event of every release up to this one with a number above `since`, in order; the first `limit`."""
         left = limit
-        for release in self._lineage():
+        for release in lineage(self.folder):
             manifest = read_manifest(release)
             if manifest.next_seq <= since + 1:
                 continue
@@ -270,26 +278,46 @@ class Release:
                 raise NotFoundError(f"the redirects of {golden_id} run in a circle; the release is damaged")
             seen.add(at)
 
+    def _members(self, entity: str, golden_id: str) -> list[tuple[str, str]]:
+        if self.by_id:
+            return self.lookup("select source, source_key from member where golden_id = ? order by 1, 2", golden_id)
+        sql = "select source, source_key from t where golden_id = ? and until is null order by source, source_key"
+        return self.rows(entity, "crosswalk", sql, [golden_id])
+
     def _values(self, entity: str, golden_id: str) -> list[Document]:
         sql = "select * from t where golden_id = ? order by field, valid_from"
         return self._documents(entity, "provenance", sql, [golden_id])
 
     def _losers(self, entity: str, golden_id: str) -> dict[str, list[Document]]:
         """By field, the records that say something else than its current value."""
+        names = ("field", "source", "source_key", "said", "observed_on")
+        rows: list[tuple[Any, ...]] = []
+        if self.by_id:
+            rows = self.lookup(
+                f"select {', '.join(names)} from dispute where golden_id = ? order by position", golden_id
+            )
+        elif has_table(self.folder / entity, "dispute"):
+            sql = (
+                "select field, source, source_key, said, observed_on::varchar from t "
+                "where golden_id = ? order by field, source, source_key, said"
+            )
+            rows = self.rows(entity, "dispute", sql, [golden_id])
         found: dict[str, list[Document]] = {}
-        if not has_table(self.folder / entity, "dispute"):
-            return found
-        sql = (
-            "select field, source, source_key, said, observed_on::varchar as observed_on from t "
-            "where golden_id = ? order by field, source, source_key"
-        )
-        for one in self._documents(entity, "dispute", sql, [golden_id]):
+        for one in (dict(zip(names, row, strict=True)) for row in rows):
             found.setdefault(str(one.pop("field")), []).append(one)
         return found
 
     def _events(self, entity: str, golden_id: str) -> list[Document]:
+        events = self.lookup(EVENTS, golden_id) if self.by_id else self._events_told(entity, golden_id)
+        return [
+            {"event": kind, "seq": seq, "golden_id": who, "into_id": into, "release": release, "at": at}
+            for seq, who, kind, into, release, at in events
+        ]
+
+    def _events_told(self, entity: str, golden_id: str) -> list[tuple[Any, ...]]:
+        """The events of an id, out of every release up to this one."""
         events = []
-        for release in self._lineage():
+        for release in lineage(self.folder):
             if has_table(release / entity, "change"):
                 events += self._query(
                     release / entity,
@@ -298,25 +326,21 @@ class Release:
                     "where golden_id = ? or into_id = ? order by seq",
                     [golden_id, golden_id],
                 )
-        return [
-            {"event": kind, "seq": seq, "golden_id": who, "into_id": into, "release": release, "at": at}
-            for seq, who, kind, into, release, at in events
-        ]
+        return events
 
     def _states(self, entity: str, golden_id: str) -> list[Document]:
         """The states that a golden record went through, where its entity type has a life cycle."""
-        if not has_table(self.folder / entity, "state"):
-            return []
-        rows = self.rows(
-            entity,
-            "state",
-            "select state, since::varchar, until::varchar, event, source, source_key from t where golden_id = ? "
-            "order by since nulls first",
-            [golden_id],
-        )
-        return [
-            dict(zip(("state", "since", "until", "event", "source", "source_key"), row, strict=True)) for row in rows
-        ]
+        names = ("state", "since", "until", "event", "source", "source_key")
+        rows: list[tuple[Any, ...]] = []
+        if self.by_id:
+            rows = self.lookup(f"select {', '.join(names)} from state where golden_id = ? order by position", golden_id)
+        elif has_table(self.folder / entity, "state"):
+            sql = (
+                "select state, since::varchar, until::varchar, event, source, source_key from t where golden_id = ? "
+                "order by since nulls first, source, source_key"
+            )
+            rows = self.rows(entity, "state", sql, [golden_id])
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def _state(self, entity: str, golden_id: str, as_of: date) -> str | None:
         """The state on a day, None where the states do not tell."""
@@ -324,14 +348,6 @@ class Release:
             if _in_force(one, as_of):
                 return str(one["state"])
         return None
-
-    def _lineage(self) -> list[Path]:
-        """The folders of this release and of all before it, oldest first."""
-        found, at = [self.folder], self.manifest
-        while at.previous is not None and (self.folder.parent / str(at.previous)).exists():
-            found.append(self.folder.parent / str(at.previous))
-            at = read_manifest(found[-1])
-        return found[::-1]
 
     def _first_seq(self, release: Path, entity: str) -> int:
         return int(self._query(release / entity, "change", "select coalesce(min(seq), 0) from t", [])[0][0])

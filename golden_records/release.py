@@ -24,7 +24,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 
-from golden_records import match_index
+from golden_records import by_id, match_index
 from golden_records.changes import tell_changes
 from golden_records.ids import create_macros
 from golden_records.lookup import add_identifiers, add_keys, copy_identifiers, create_lookup, renew
@@ -37,6 +37,7 @@ from golden_records.manifest import (
     Written,
     current_release,
     file_sha256,
+    lineage,
     pending_release,
     read_manifest,
     releases_of,
@@ -139,6 +140,10 @@ def publish(
                     add_identifiers(lookup, con, name)
                 else:
                     renew(lookup, con, name)
+                if before is not None and by_id.is_whole(lookup):
+                    by_id.renew(lookup, con, name, folder / name)
+                else:
+                    by_id.add_whole(lookup, name, folder / name, [*_told_before(previous, name), folder / name])
             earlier = previous / name if previous is not None else None
             linked_files.update(match_index.carry(ws.packed / name, folder / name, earlier))
         linked_files.update(match_index.keep_rules(rules, folder, previous))
@@ -193,6 +198,7 @@ def write_release(ws: Workspace, release: int, entities: Sequence[str], fill: Fi
         lookup = create_lookup(making / "lookup.sqlite", before / "lookup.sqlite" if before is not None else None)
         try:
             manifest = fill(making, lookup)
+            by_id.seal(lookup)
         finally:
             lookup.close()
         known = {one.path: one for one in manifest.files}
@@ -314,6 +320,9 @@ def rollback(ws: Workspace, release: int, as_of: date) -> int:
                     _copy(con, select_sql(table), folder / name / f"{table}.parquet")
                 add_keys(lookup, con, name)
                 match_index.carry(ws.releases / str(release) / name / match_index.MATCH, folder / name, None)
+                by_id.add_whole(
+                    lookup, name, folder / name, [*_told_before(ws.releases / str(now), name), folder / name]
+                )
                 seq += linkage_sql.number(con, "select count(*) from change")
                 states[name] = state.model_copy(
                     update={
@@ -341,6 +350,11 @@ def rollback(ws: Workspace, release: int, as_of: date) -> int:
 
     write_release(ws, number, list(entities), fill)
     return number
+
+
+def _told_before(release: Path | None, entity: str) -> list[Path]:
+    """The folders of an entity type in a release and in all before it that are still there, oldest first."""
+    return [] if release is None else [one / entity for one in lineage(release)]
 
 
 def _bring_back(

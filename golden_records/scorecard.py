@@ -104,11 +104,21 @@ MEASURES = {
     ),
 }
 VALUED = "field is not null and measure not in ('conformity_rule', 'cross_field')"
+Part = tuple[str | None, tuple[str, ...] | None]  # a source and regions
 _READ = "select indicator, measure, source, region, field, rule, hits, n from"
 
 
-def scorecard(release: Release, rules: Rules, entity: str | None = None, source: str | None = None) -> Document:
+def scorecard(
+    release: Release,
+    rules: Rules,
+    entity: str | None = None,
+    source: str | None = None,
+    regions: tuple[str, ...] | None = None,
+) -> Document:
     """The scorecard of a release, for one entity type or all, for one source or all.
+
+    With `regions`, beginnings of division codes, only what is counted in one of them counts: nothing that is told of
+    whole sources, such as their deliveries.
 
     Raises:
         NotFoundError: the release lacks the entity type, the source, or any counts of quality.
@@ -125,9 +135,11 @@ def scorecard(release: Release, rules: Rules, entity: str | None = None, source:
         if release.manifest.release not in held:
             continue
         with duckdb.connect() as con:
-            card = _card(con, held, one, source)
+            card = _card(con, held, one, (source, regions))
         if card is not None:
             cards[name] = card
+    if not cards and regions is not None:
+        raise NotFoundError(f"release {release.manifest.release} has no counts of quality in {', '.join(regions)}")
     if not cards and source is not None:
         raise NotFoundError(f"release {release.manifest.release} has no counts of a source {source!r}")
     if not cards:
@@ -188,16 +200,20 @@ def linkage_accuracy(release: Release, rules: EntityRules, rules_folder: Path, t
 
 
 def _card(
-    con: duckdb.DuckDBPyConnection, held: dict[int, Path], rules: EntityRules | None, source: str | None
+    con: duckdb.DuckDBPyConnection, held: dict[int, Path], rules: EntityRules | None, part: Part
 ) -> Document | None:
     """The scorecard of one entity type out of its folders by release, the last of which is the one asked for."""
-    con.execute(f"create temp table told as {_READ} {table_sql(held[max(held)], 'quality')}")
-    if source is not None:
-        con.execute("delete from told where source <> ?", [source])
+    source, within = part
+    where, values = _part(part)
+    con.execute(f"create temp table told as {_READ} {table_sql(held[max(held)], 'quality')} where {where}", values)
     if not con.execute("select count(*) from told").fetchall()[0][0]:
         return None
     regions = con.execute("select count(*) from told where region is not null").fetchall()[0][0]
     notes = []
+    if within is not None:
+        listed = ", ".join(within)
+        told = f"only what is counted in {listed}; what is told of whole sources, such as deliveries, is left out"
+        notes.append({"zh": f"仅统计 {listed} 范围内的数据；按来源整体统计的（如报送）不列", "en": told})
     if not regions:
         told = "entity.toml names no `region`, or no record has one: nothing is told by region"
         notes.append({"zh": "规则未定义地区（`region`）或记录均无地区，不分地区计算", "en": told})
@@ -232,9 +248,22 @@ def _card(
             ).fetchall()
         ],
         "rules": _rules(con, rules),
-        "trend": _trend(con, held, source),
+        "trend": _trend(con, held, part),
         "notes": notes,
     }
+
+
+def _part(part: Part) -> tuple[str, list[object]]:
+    """SQL of the counts of a source (None: of all) in some regions (None: in all, or in none), and its values."""
+    source, regions = part
+    tests, values = ["true"], list[object]()
+    if source is not None:
+        tests.append("source = ?")
+        values.append(source)
+    if regions is not None:
+        tests.append("list_bool_or(list_transform(?::varchar[], lambda r: starts_with(region, r)))")
+        values.append(list(regions))
+    return " and ".join(tests), values
 
 
 def _shares(con: duckdb.DuckDBPyConnection, key: str, where: str = "true") -> list[Document]:
@@ -286,17 +315,15 @@ def _rules(con: duckdb.DuckDBPyConnection, rules: EntityRules | None) -> list[Do
     ]
 
 
-def _trend(con: duckdb.DuckDBPyConnection, held: dict[int, Path], source: str | None) -> list[Document]:
-    """Every measure in every release that has counts, oldest first; of one source, or of all."""
+def _trend(con: duckdb.DuckDBPyConnection, held: dict[int, Path], part: Part) -> list[Document]:
+    """Every measure in every release that has counts, oldest first; of a part or of all."""
+    where, values = _part(part)
     found = []
     for number, folder in sorted(held.items()):
         as_of = read_manifest(folder.parent).as_of.isoformat()
-        where = "" if source is None else " where source = ?"
         quality = table_sql(folder, "quality")
-        values = [source] if source is not None else []
         rows = con.execute(
-            f"select measure, sum(hits)::bigint, sum(n)::bigint from {quality}{where} group by measure",
-            values,
+            f"select measure, sum(hits)::bigint, sum(n)::bigint from {quality} where {where} group by measure", values
         ).fetchall()
         told = {row[0]: row[1:] for row in rows}
         found += [

@@ -18,6 +18,7 @@ import duckdb
 from linkage import frequencies
 from linkage.changes import population
 from linkage.decided import Decided, SourceRecord
+from linkage.decisions import DecisionStore
 from linkage.frequencies import block_keys, block_source, block_text, hub_name, hubs_sql
 from linkage.kernel.weights import prior_weight
 from linkage.references import has_table
@@ -103,6 +104,12 @@ class Join:
     match_weight: float | None
     by: str
     sizes: tuple[int, int]
+
+
+def said_by_stewards(store: DecisionStore, entity: str) -> list[tuple[str, SourceRecord, SourceRecord]]:
+    """What stewards said about pairs of records: the word, and both records."""
+    said = [(one.kind, one.left, one.right) for one in store.replay(entity)]
+    return said + [("unsure", left, right) for left, right in sorted(store.unsure(entity))]
 
 
 def explain(

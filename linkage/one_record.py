@@ -1,7 +1,9 @@
 """Reads a single record as `standard` would have it, without a work database: to look for it before it is loaded.
 
-The kinds, derived columns and keys are those of the rules, and the SQL is theirs. It is prepared once over tables of
-one row, because planning it costs many times what one record does; what a text means is remembered.
+The kinds, derived columns and keys are those of the rules, and the SQL is theirs. It is prepared once for parameters,
+because planning it costs many times what one record does; what a text means is remembered, and what a kind can say
+of a text without SQL is never asked. A statement takes a parameter without being planned again only where the two are
+of one type, so that every value is written with its type.
 
 Two things a record alone cannot say are left null: what references mean (which needs the other entity types) and what
 is derived from many records.
@@ -9,13 +11,16 @@ is derived from many records.
 
 from __future__ import annotations
 
+import hashlib
 import json
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import duckdb
+import pyarrow as pa
 
 from linkage.kernel.columns import number_sql
 from linkage.kernel.compiler import Needed
@@ -26,7 +31,8 @@ from linkage.standardize import derived_together, read_columns
 from linkage.values import BLANKS, load_references, parsed_sql
 from rules.columns import needed_columns, quote
 from rules.errors import InputError
-from rules.kinds.base import literal
+from rules.kinds import KINDS
+from rules.kinds.base import Kind, Row, literal
 from rules.model import Entity, EntityRules
 
 REMEMBERED = 50_000  # texts of one kind
@@ -57,17 +63,13 @@ class RecordReader:
         self._fields = dict(entity.fields)
         self._extras = needed_columns(entity)
         load_references(self.con, entity, rules_folder)
-        self.con.execute("create table typed (raw varchar)")
-        self._groups = _groups(rules)
         self._known = known
-        self._remembered: dict[int, dict[str, dict[str, Any]]] = {i: {} for i in range(len(self._groups))}
         # Optimizing a plan for one row costs more than the row does.
         self.con.execute("pragma disable_optimizer")
-        for i, fields in enumerate(self._groups):
-            extras = sorted({extra for field in fields for extra in self._extras[field]})
-            sql = parsed_sql(entity, fields[0], "from typed", tuple(extras))
-            sql = sql.replace("$as_of", f"date {literal(as_of.isoformat())}")
-            self.con.execute(f"prepare read_{i} as {sql}")
+        tables = ReferenceTables(self.con)
+        self._groups = [
+            _Group(self.con, f"read_{i}", rules, fields, as_of, tables) for i, fields in enumerate(_groups(rules))
+        ]
         self._plain = {name: sql_type for name, sql_type in standard.items() if name not in entity.derive}
         self._prepare_columns(entity, standard)
 
@@ -94,7 +96,8 @@ class RecordReader:
         reads = {name for sql in (*numbers, *texts, *values, *lists) for name in named_columns(sql)}
         derived = read_columns(entity, reads & set(entity.derive)) | reads
         self._given = [name for name in self._plain if name in derived]
-        given = [f"${i}::{standard[name]} as {quote(name)}" for i, name in enumerate(self._given, 1)] or [
+        self._types = [standard[name] for name in self._given]
+        given = [f"${i}::{self._types[i - 1]} as {quote(name)}" for i, name in enumerate(self._given, 1)] or [
             "1 as nothing"
         ]
         source = f"(select {', '.join(given)})"
@@ -118,36 +121,19 @@ class RecordReader:
             raise InputError(f"no field {unknown[0]!r}; there are {', '.join(self._fields)}")
         row: dict[str, Any] = dict.fromkeys(self._plain)
         row |= {"source": source, "record_id": -1, "ordinal": -1}
-        for i, fields in enumerate(self._groups):
+        for group in self._groups:
             unread: dict[str, str] = {}
-            for field in fields:
+            for field in group.fields:
                 text = (said.get(field) or "").strip(BLANKS)
                 found = self._known[field].find(text) if text and field in self._known else None
                 if found is not None:
                     row |= self._columns(field, found)
                 elif text:
                     unread[field] = text
-            read = self._read(i, set(unread.values()))
+            read = group.read(unread.values())
             for field, text in unread.items():
                 row |= self._columns(field, read[text])
         return self._query(row)
-
-    def _read(self, group: int, texts: set[str]) -> dict[str, dict[str, Any]]:
-        """What a group of fields makes of some texts, by name of the column of the kind."""
-        known = self._remembered[group]
-        new = sorted(texts - known.keys())
-        if new:
-            if len(known) > REMEMBERED:
-                known.clear()
-                new = sorted(texts)
-            self.con.execute("truncate typed")
-            self.con.execute("insert into typed select unnest($texts::varchar[])", {"texts": new})
-            found = self.con.execute(f"execute read_{group}")
-            names = [str(name) for name, *_ in found.description or ()]
-            for values in found.fetchall():
-                one = dict(zip(names, values, strict=True))
-                known[one["raw"]] = one
-        return known
 
     def _columns(self, field: str, read: Mapping[str, Any]) -> dict[str, Any]:
         named = {field: read["value"], f"{field}__key": read["key"], f"{field}__ok": read["ok"]}
@@ -155,7 +141,7 @@ class RecordReader:
         return {name: value for name, value in named.items() if name in set(self._plain)}
 
     def _query(self, row: Mapping[str, Any]) -> Query:
-        given = ", ".join(_literal(row[name]) for name in self._given)
+        given = ", ".join(_typed(row[name], of) for name, of in zip(self._given, self._types, strict=True))
         ((*computed, _),) = self.con.execute(f"execute columns({given})" if given else "execute columns").fetchall()
         numbers, texts, values, lists = self._computed
         found = iter(computed)
@@ -176,9 +162,88 @@ class RecordReader:
     def _hashed(self, said: Mapping[str, str | None]) -> dict[str, Held | None]:
         """Texts with their hashes."""
         known = sorted({text for text in said.values() if text is not None})
-        ((hashes,),) = self.con.execute(f"execute hashes({_literal(known)})").fetchall()
+        ((hashes,),) = self.con.execute(f"execute hashes({_typed(known, 'VARCHAR[]')})").fetchall()
         held = {text: Held(hashed, text) for text, hashed in zip(known, hashes, strict=True)}
         return {sql: None if text is None else held[text] for sql, text in said.items()}
+
+
+class ReferenceTables:
+    """The reference tables of a database by their first columns."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self._con = con
+        self._read: dict[str, tuple[pa.Table, dict[str, tuple[int, ...]]]] = {}
+        self._ordered: dict[str, list[str]] = {}
+
+    def rows(self, table: str, first: str) -> list[dict[str, str | None]]:
+        """The rows with such a first column."""
+        read, at = self._table(table)
+        found: list[dict[str, str | None]] = [row for i in at.get(first, ()) for row in read.slice(i, 1).to_pylist()]
+        return found
+
+    def begun(self, table: str, start: str) -> bool:
+        """Whether the first column of any row begins so."""
+        if table not in self._ordered:
+            self._ordered[table] = sorted(self._table(table)[1])
+        ordered = self._ordered[table]
+        at = bisect_left(ordered, start)
+        return at < len(ordered) and ordered[at].startswith(start)
+
+    def _table(self, name: str) -> tuple[pa.Table, dict[str, tuple[int, ...]]]:
+        if name not in self._read:
+            read = self._con.sql(f"from reference.{quote(name)}").to_arrow_table()
+            at: dict[str, tuple[int, ...]] = {}
+            for i, first in enumerate(read.column(0).to_pylist()):
+                at[first] = (*at.get(first, ()), i)
+            self._read[name] = read, at
+        return self._read[name]
+
+
+class _Group:
+    """Fields that read a text alike: of one kind with the same options. What a text means is remembered."""
+
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        name: str,
+        rules: EntityRules,
+        fields: list[str],
+        as_of: date,
+        tables: ReferenceTables,
+    ) -> None:
+        self.fields = fields
+        self._con = con
+        self._name = name
+        self._as_of = as_of
+        self._tables = tables
+        self._rule = rules.entity.fields[fields[0]]
+        self._remembered: dict[str, Mapping[str, Any]] = {}
+        extras = needed_columns(rules.entity)
+        more = tuple(sorted({extra for field in fields for extra in extras[field]}))
+        sql = parsed_sql(rules.entity, fields[0], "select unnest($1::varchar[]) as raw", more)
+        con.execute(f"prepare {name} as {sql.replace('$as_of', f'date {literal(as_of.isoformat())}')}")
+
+    def read(self, texts: Iterable[str]) -> Mapping[str, Mapping[str, Any]]:
+        """What the kind makes of some texts, by name of the columns of `value_<field>`."""
+        known = self._remembered
+        new = sorted(set(texts) - known.keys())
+        if len(known) > REMEMBERED:
+            known.clear()
+            new = sorted(set(texts))
+        known.update((text, row) for text in new if (row := self._usual(text)) is not None)
+        unusual = [text for text in new if text not in known]
+        if unusual:
+            found = self._con.execute(f"execute {self._name}({_typed(unusual, 'VARCHAR[]')})")
+            names = [str(column) for column, *_ in found.description or ()]
+            rows = (dict(zip(names, values, strict=True)) for values in found.fetchall())
+            known.update((row["raw"], row) for row in rows)
+        return known
+
+    def _usual(self, text: str) -> Mapping[str, Any] | None:
+        """The same of a text that the kind reads without SQL."""
+        kind = KINDS[self._rule.kind]
+        row = kind.usual(text, self._tables, self._as_of, self._rule.options)
+        return None if row is None else kept(row, kind)
 
 
 def _groups(rules: EntityRules) -> list[list[str]]:
@@ -190,13 +255,27 @@ def _groups(rules: EntityRules) -> list[list[str]]:
     return list(found.values())
 
 
-def _literal(value: object) -> str:
-    """A value as SQL text, which the prepared statement casts to the type of its column."""
+def kept(row: Row, kind: Kind) -> dict[str, Any]:
+    """What `parsed_sql` makes of what a kind says of one text."""
+    graded = {kind.findings[code].severity for code in cast("list[str]", row["findings"])}
+    bad = "error" in graded
+    value, key = (None if bad else cast("str | None", row[name]) for name in ("value", "key"))
+    ok = None if bad or row["value"] is None else not graded & {"error", "warn"}
+    code = None if key is None else int.from_bytes(hashlib.md5(key.encode()).digest()[8:], "little")
+    return {**row, "value": value, "key": key, "ok": ok, "code": code}
+
+
+def _typed(value: object, sql_type: str) -> str:
+    """A value as SQL text of a type."""
+    return f"{_written(value)}::{sql_type}"
+
+
+def _written(value: object) -> str:
     if value is None:
-        return "null::varchar"
+        return "null"
     if isinstance(value, list):
-        return f"[{', '.join(_literal(item) for item in value)}]::varchar[]::varchar"
-    return f"{literal(str(value))}"
+        return f"[{', '.join(map(_written, value))}]"
+    return literal(str(value))
 
 
 def _whole(value: Any) -> int | None:

@@ -29,10 +29,12 @@ def quality_page(
     desk = desk_of(request)
     with desk.release() as release:
         sight = Sight(release, desk.rules, identity.grant)
-        if identity.grant.regions is not None or identity.grant.attributes is not None:
-            raise DeniedError("a scorecard is whole; a grant limited to regions or attributes does not have it")
+        regions = identity.grant.regions
+        if identity.grant.attributes is not None:
+            raise DeniedError("a scorecard counts every field; a grant limited to attributes does not have it")
         entities = sorted(sight.entities, key=lambda name: -release.manifest.entities[name].golden)
         chosen = sight.entity(entity) if entity else (entities[0] if entities else "")
-        document = scorecard(release, desk.rules, chosen or None)
-    agreed = Queue(desk.ws, desk.rules).quality(chosen or None)
+        document = scorecard(release, desk.rules, chosen or None, regions=regions)
+    # How far stewards agree is not told by region.
+    agreed = None if regions is not None else Queue(desk.ws, desk.rules).quality(chosen or None)
     return render(request, "quality.html", identity, **document, chosen=chosen, known=entities, agreed=agreed)

@@ -15,12 +15,24 @@ and in a comparison each of them appears with `_l` and `_r` for the two records 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal, Protocol
 
 Severity = Literal["info", "warn", "error"]
 Options = Mapping[str, object]
+Row = Mapping[str, object]  # what `Kind.parse` gives of one text, by column
+
+
+class Tables(Protocol):
+    """The reference tables of a kind by the first column."""
+
+    def rows(self, table: str, first: str) -> Sequence[Mapping[str, str | None]]:
+        """The rows with such a first column."""
+
+    def begun(self, table: str, start: str) -> bool:
+        """Whether the first column of any row begins so."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,13 @@ class Kind:
         `columns`, and `findings` VARCHAR[] (codes, sorted, never null). `$as_of` (DATE) may be used.
         """
         raise NotImplementedError
+
+    def usual(self, text: str, tables: Tables, as_of: date, options: Options) -> Row | None:
+        """What `parse` gives of a usual text, without SQL; None for any other, and by default for every one.
+
+        For who reads a single text: a statement costs a thousand times what a text does.
+        """
+        return None
 
     def turns(self, options: Options) -> str | None:
         """SQL over `raw`: this text may say something else on `$last` than on `$first`, the earlier of the two days.

@@ -9,7 +9,11 @@ is tested to be equal. Area codes come and go: a code unknown to the history is 
 
 from __future__ import annotations
 
-from rules.kinds.base import Comparison, Finding, Kind, Level, Options
+import re
+from datetime import date
+
+from rules.kinds import gb11643
+from rules.kinds.base import Comparison, Finding, Kind, Level, Options, Row, Tables
 from rules.kinds.gb11643 import CENTENARIANS, CHECK_CHARACTERS, WEIGHTS
 
 # What stands for a digit or X in files: full-width, Cyrillic, Greek and Roman-numeral letters, marks.
@@ -19,7 +23,8 @@ _WRITTEN = _FULL + _FULL[10:].lower() + "ХхΧχⅩⅹ×✕．＋＊？□●#*
 _READ = _HALF + _HALF[10:] + "XXXXXXXX.+??????"
 
 # The areas of residence permits for people from Hong Kong, Macao and Taiwan (since 2018-09-01).
-_PERMIT_AREAS = "'810000', '820000', '830000'"
+_PERMITS = ("810000", "820000", "830000")
+_PERMIT_AREAS = ", ".join(f"'{area}'" for area in _PERMITS)
 
 _FULL_NUMBER = "[1-9][0-9]{16}[0-9X]"
 _SCIENTIFIC = r"[1-9](\.[0-9]+)?E\+?1[4-7]"
@@ -108,6 +113,24 @@ class CitizenId(Kind):
             left join province p on p.province = left(g.area, 2)
         )"""
 
+    def usual(self, text: str, tables: Tables, as_of: date, options: Options) -> Row | None:
+        """A valid number, written in full, of somebody who can be born."""
+        if not re.fullmatch(_FULL_NUMBER, text) or len(set(text)) == 1 or text.startswith("123456789"):
+            return None
+        born = gb11643.birth_date(text)
+        if born is None or not date(1800, 1, 1) <= born <= as_of or not gb11643.is_valid(text):
+            return None
+        age = int(str({**self.options, **options}["max_age"]))
+        findings = [_place(text[:6], born.year, tables), "id_age" if born < _years_before(as_of, age) else None]
+        return dict.fromkeys(("trunk15", "broken")) | {
+            **dict.fromkeys(("raw", "value", "key", "id18", "valid"), text),
+            "birth": born.year * 10000 + born.month * 100 + born.day,
+            "sex": "1" if text[16] in "13579" else "2",
+            "area": text[:6],
+            "body17": text[:17],
+            "findings": sorted(one for one in findings if one is not None),
+        }
+
     def turns(self, options: Options) -> str:
         """A number that is written in full turns in the year of its birth date, and in that in which it is too old."""
         born = "try_cast(substr(raw, 7, 4) as integer)"
@@ -153,6 +176,29 @@ class CitizenId(Kind):
     def mask(self, value: str) -> str:
         """The first and the last character: with a birth date beside it, more would name the person."""
         return value[0] + "*" * (len(value) - 2) + value[-1] if len(value) > 2 else "*" * len(value)
+
+
+def _place(area: str, born: int, tables: Tables) -> str | None:
+    """What is wrong with the county code of somebody born in a year."""
+    if area[0] == "9" or area in _PERMITS:
+        return None
+    if not tables.begun("county_history", area[:2]):
+        return "id_area_unknown"
+    known = tables.rows("county_history", area)
+    if not known:
+        return "id_area_never"
+    since = [int(row["since"]) for row in known if row["since"]]
+    until = max(int(row["until"] or 9999) for row in known)
+    late = bool(since) and min(since) > max(born, 1984) + 20
+    return "id_area_after_birth" if until <= max(born, 1983) or late else None
+
+
+def _years_before(day: date, years: int) -> date:
+    """The day so many years before, the last of February for a 29th that there was not."""
+    try:
+        return day.replace(year=day.year - years)
+    except ValueError:
+        return day.replace(year=day.year - years, day=28)
 
 
 def _tidy(text: str) -> str:

@@ -14,11 +14,12 @@ have a `skeleton`, the consonants of their syllables, which other spellings of o
 from __future__ import annotations
 
 import csv
+from datetime import date
 from functools import cache
 from pathlib import Path
 
-from rules.kinds import name_columns
-from rules.kinds.base import Comparison, Finding, Kind, Level, Options
+from rules.kinds import name_columns, name_usual
+from rules.kinds.base import Comparison, Finding, Kind, Level, Options, Row, Tables
 
 _SURNAMES = Path(__file__).resolve().parents[1] / "reference" / "surnames.csv"
 
@@ -28,6 +29,9 @@ class PersonName(Kind):
 
     def parse(self, raw: str, options: Options) -> str:
         return name_columns.columns(raw, len(self.columns))
+
+    def usual(self, text: str, tables: Tables, as_of: date, options: Options) -> Row | None:
+        return name_usual.columns(text, tables)
 
     def compare(self, column: str, options: Options) -> Comparison:
         def equal(name: str, other: str = "") -> str:

@@ -69,6 +69,7 @@ def take(folder: Path, to: Path) -> None:
     yard = create(folder)
     with yard.ask() as release:
         (golden,) = (one["golden_id"] for one in release.find("person", "civil_registry", "C01"))
+        other = next(one for one in release.members(golden) if one[0] != "civil_registry")
     with chromium() as browser, listening(yard.ws) as desk:
         lin = Person(browser, desk, "林知远", "steward")
         zhou = Person(browser, desk, "周敏", "approver")
@@ -100,6 +101,7 @@ def take(folder: Path, to: Path) -> None:
         ]
         places += [(lin, "review", review), (zhou, "second", "/queue/second"), (lin, "golden", f"/golden/{golden}")]
         places += [(lin, "search", "/search"), (lin, "match", "/search/match"), (lin, "tickets", "/tickets")]
+        places += [(lin, "explain", "/explain"), (lin, "how", f"/golden/{golden}/how")]
         places += [(lin, "ticket", "/tickets/1"), (lin, "quality", "/quality"), (zhou, "plan", "/plan")]
         places += [(audit, "audit", "/audit")]
         for language in LANGUAGES:
@@ -108,6 +110,12 @@ def take(folder: Path, to: Path) -> None:
                 if name == "search":
                     who.page.fill("#what", "880101198503120023")
                     who.page.click("main button >> nth=0")
+                if name == "explain":
+                    who.page.select_option("select[name=left_source]", "civil_registry")
+                    who.page.fill("input[name=left_key]", "C01")
+                    who.page.select_option("select[name=right_source]", other[0])
+                    who.page.fill("input[name=right_key]", other[1])
+                    who.page.click("main button.main")
                 if name == "match":
                     who.page.fill("input[name='field.name']", "沈青禾")
                     who.page.fill("input[name='field.birth_date']", "1985-03-12")

@@ -22,6 +22,8 @@ EVERYBODY = set(ROLES)
 ASKING = {"reader", "steward", "approver", "rule_maintainer"}
 REVIEW, DECIDE, APPROVE = {"steward", "approver"}, {"steward"}, {"approver"}
 AUDIT = {"audit_administrator"}
+EXPLAIN = {*REVIEW, "rule_maintainer"}
+PAIR = {"left_source": "registry", "left_key": "t1", "right_source": "harbour", "right_key": "t1"}
 # Every page and form: what is sent to it, and who may. What a role may not is refused before anything is looked at.
 PAGES: list[tuple[str, str, dict[str, Any], set[str]]] = [
     ("GET", "/", {}, EVERYBODY),
@@ -40,6 +42,9 @@ PAGES: list[tuple[str, str, dict[str, Any], set[str]]] = [
     ("GET", "/golden/{id}", {}, ASKING),
     ("POST", "/golden/{id}/clear", {"purpose": ""}, REVIEW),
     ("POST", "/golden/{id}/decide", {"kind": "pin", "reason": ""}, DECIDE),
+    ("GET", "/golden/{id}/how", {}, EXPLAIN),
+    ("GET", "/explain", {}, EXPLAIN),
+    ("POST", "/explain", PAIR, EXPLAIN),
     ("GET", "/search", {}, ASKING),
     ("POST", "/search", {"what": "TT-1"}, ASKING),
     ("GET", "/search/match", {}, ASKING),
@@ -260,6 +265,39 @@ def test_search_before_create_gives_an_answer_with_reasons(waterfront: Office) -
     far = Visitor(waterfront, "far", "reader", regions=("99",))
     hidden = told(far.send("/search/match", entity="ship", **{"field.mark": "TT-1", "field.name": "海豚号"}))
     assert "存疑" in hidden and id_of(waterfront, "t1") not in hidden
+
+
+def test_a_pair_is_explained_masked_and_a_golden_record_tells_how_it_came_together(waterfront: Office) -> None:
+    eve = Visitor(waterfront, "eve", "steward")
+    shown = told(eve.send("/explain", **PAIR))
+    assert "权重" in shown and "先验" in shown and "分块规则" in shown
+    assert not [value for value in CLEAR if value in shown]
+    assert "一条记录" in told(eve.get(f"/golden/{id_of(waterfront, 't1')}/how"))
+    eve.client.cookies.set("shuyuan_language", "en")
+    assert "found by the blocking rule" in told(eve.send("/explain", **PAIR))
+    eve.client.cookies.delete("shuyuan_language")
+    same = eve.post("/explain", **(PAIR | {"right_source": "registry", "right_key": "t1"}))
+    assert same.status_code == 409 and "请给出两条" in same.text
+    lost = eve.post("/explain", **(PAIR | {"right_key": "nobody"}))
+    assert lost.status_code == 404 and "没有有效的记录 harbour/nobody" in lost.text
+    near = Visitor(waterfront, "near", "steward", regions=("99",)).post("/explain", **PAIR)
+    assert near.status_code == 403 and "不在授权地区内" in near.text
+    narrow = Visitor(waterfront, "narrow", "steward", attributes=frozenset({"mark"})).post("/explain", **PAIR)
+    assert narrow.status_code == 403
+    with waterfront.app.state.desk.ws.lock("link"):
+        held = eve.post("/explain", **PAIR)
+        assert held.status_code == 409 and "正在使用" in held.text
+
+
+def test_a_scorecard_is_that_of_the_granted_regions(waterfront: Office) -> None:
+    whole = Visitor(waterfront, "eve", "steward").get("/quality?entity=ship")
+    near = Visitor(waterfront, "near", "steward", regions=("8802",)).get("/quality?entity=ship")
+    assert "880101" in whole and "880201" in whole and "Cohen" in whole
+    assert "880201" in near and "880101" not in near and "Cohen" not in near and "仅统计 8802" in near
+    far = Visitor(waterfront, "far", "steward", regions=("99",)).client.get("/quality?entity=ship")
+    assert far.status_code == 404 and "没有 99 范围内的质量统计" in far.text
+    narrow = Visitor(waterfront, "narrow", "steward", attributes=frozenset({"mark"})).client.get("/quality")
+    assert narrow.status_code == 403 and "不对限定属性的授权开放" in narrow.text
 
 
 def test_a_ticket_is_answered_and_closed(waterfront: Office) -> None:

@@ -95,6 +95,15 @@ def test_a_body_is_bounded_however_it_is_sent(office: Office) -> None:
     assert client.post("/login", content=parts(), headers=form).status_code == 413  # type: ignore[arg-type]
 
 
+def test_whoever_comes_while_too_many_are_served_is_sent_away_with_a_time(office: Office) -> None:
+    full = TestClient(create_app(office.yard.ws, Settings(hosts=("testserver",), at_once=0)), follow_redirects=False)
+    answer = full.get("/api/v1/golden/S0700000000015")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.headers["content-type"] == "application/problem+json"
+    roomy = TestClient(create_app(office.yard.ws, Settings(hosts=("testserver",), at_once=1)), follow_redirects=False)
+    assert [roomy.get("/api/v1/openapi.json").status_code for _ in range(3)] == [200, 200, 200]
+
+
 def test_wrong_tokens_soon_have_to_wait(office: Office) -> None:
     client = browser(office)
     said = [client.post("/login", data={"token": f"sy_{n}"}).status_code for n in range(12)]

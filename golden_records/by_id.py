@@ -1,0 +1,115 @@
+"""What is asked of a release by golden id, in its look-up index: microseconds there, milliseconds in Parquet.
+
+Reads: the tables of a release on disk. Writes: member, relation, event, state, dispute (see sql/by_id.sql).
+
+Values stay in Parquet, where they take a tenth of the room. A release that was written without these tables is asked
+in Parquet; the next one of it has them whole.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import duckdb
+
+from golden_records.segments import KEYS, has_table, table_sql
+from golden_records.sql import statements
+
+VERSION = 1  # kept in the file's user_version once all tables are whole
+BATCH = 100_000
+EVENT = "seq, golden_id, kind, into_id, release, t.at::varchar"
+# Of every table of a release that is indexed: the table here, and its rows as SQL over the release's, in their order.
+ROWS = {
+    "crosswalk": (
+        "member",
+        "select distinct golden_id, source, source_key from t where until is null and {only} order by all",
+    ),
+    "relation": (
+        "relation",
+        "select $entity, from_id, type, to_id, to_name, since::varchar, until::varchar, source, source_key from t "
+        "where {only} order by from_id, type, to_id, to_name, since, source, source_key",
+    ),
+    "state": (
+        "state",
+        "select golden_id, row_number() over (partition by golden_id order by since nulls first, source, source_key), "
+        "state, since::varchar, until::varchar, event, source, source_key from t where {only} order by 1, 2",
+    ),
+    "dispute": (
+        "dispute",
+        "select golden_id, row_number() over (partition by golden_id order by field, source, source_key, said), "
+        "field, source, source_key, said, observed_on::varchar from t where {only} order by 1, 2",
+    ),
+}
+CHANGE = (
+    f"select golden_id, {EVENT} from t union all "
+    f"select into_id, {EVENT} from t where into_id is not null and into_id <> golden_id order by 1, 2"
+)
+
+
+def create(lookup: sqlite3.Connection) -> None:
+    """Make the tables where they are missing."""
+    for statement in statements("by_id"):
+        lookup.execute(statement)
+
+
+def is_whole(lookup: sqlite3.Connection) -> bool:
+    """Whether the tables hold everything about every id."""
+    return int(lookup.execute("pragma user_version").fetchone()[0]) >= VERSION
+
+
+def seal(lookup: sqlite3.Connection) -> None:
+    """Say that the tables hold everything."""
+    lookup.execute(f"pragma user_version = {VERSION}")
+
+
+def add_whole(lookup: sqlite3.Connection, entity: str, folder: Path, lineage: Iterable[Path]) -> None:
+    """Index an entity type: its tables in `folder`, and its events in the folders of all releases, oldest first."""
+    with duckdb.connect() as con:
+        for table in ROWS:
+            if has_table(folder, table):
+                _add(lookup, con, table, table_sql(folder, table), entity, "true")
+        for release in lineage:
+            add_events(lookup, con, release)
+
+
+def renew(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, entity: str, folder: Path) -> None:
+    """Bring the index of the release before up to date: the ids in `replaced`, as `folder` has them, and the events."""
+    ids = con.execute("select golden_id from replaced").fetchall()
+    for table, (target, _) in ROWS.items():
+        key = KEYS[table]
+        _in_one(lookup, f"delete from {target} where {key} = ?", iter(ids))
+        if ids and has_table(folder, table):
+            only = f"{key} in (select golden_id from replaced)"
+            _add(lookup, con, table, table_sql(folder, table), entity, only)
+    add_events(lookup, con, folder)
+
+
+def add_events(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Index the events that one release tells of an entity type."""
+    if has_table(folder, "change"):
+        rows = _rows(con.execute(f"with t as {table_sql(folder, 'change')} {CHANGE}"))
+        _in_one(lookup, "insert or replace into event values (?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def _add(
+    lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, table: str, rows_sql: str, entity: str, only: str
+) -> None:
+    target, sql = ROWS[table]
+    result = con.execute(
+        f"with t as {rows_sql} {sql.format(only=only)}", {"entity": entity} if "$entity" in sql else None
+    )
+    marks = ", ".join("?" * len(result.description or ()))
+    _in_one(lookup, f"insert into {target} values ({marks})", _rows(result))
+
+
+def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[object, ...]]:
+    while rows := result.fetchmany(BATCH):
+        yield from rows
+
+
+def _in_one(lookup: sqlite3.Connection, sql: str, rows: Iterator[tuple[object, ...]]) -> None:
+    lookup.execute("begin")
+    lookup.executemany(sql, rows)
+    lookup.execute("commit")
