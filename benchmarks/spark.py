@@ -5,8 +5,8 @@
 
 Both engines link everything anew from the same loaded workspace, each in a process of its own, and what they leave is
 compared row by row. CPU is that of all processes of a side (driver, Java, Python workers) while a step runs; `ratio` is
-Spark's over that of one machine. `--alone` leaves that side out: how what Spark moves grows needs no other. Shuffled, written and spilled bytes are those that the tasks launched within a step
-report; `per_record` divides by the records of the entity type.
+Spark's over that of one machine, and `--alone` leaves that side out. Shuffled, written and spilled bytes are those that
+the tasks launched within a step report; `per_record` divides by the records of the entity type.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def measure(work: Path, engines: tuple[str, ...], records: int, seed: int, how: tuple[str, list[str]]) -> Document:
-    """The figures of one number of records; `how` is the master and the entity types to link, all where none is named."""
+    """The figures of one number of records; `how` is the master and the entity types to link (none: all)."""
     master, only = how
     made = json.dumps([str(work), records, seed])
     run("make", [sys.executable, "-c", f"from benchmarks.spark import make; make(*{made})"])

@@ -73,12 +73,18 @@ TEXTS = [
         "幸福村村民委员会",
     ),
 ]
+# Tables of a few rows: compiling them well would cost more than reading them.
+BRIEF = {
+    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1",
+}
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
 def spark() -> Iterator[Any]:
-    found = session("local[2]", {"spark.sql.shuffle.partitions": "2"})
+    found = session("local[2]", BRIEF)
     yield found
     found.stop()
 
@@ -265,7 +271,6 @@ def test_a_run_takes_up_what_one_that_died_had_finished(
         wrong = [Decided(kind, ("a", "00000"), ("a", "00001")) for kind in ("same", "different")]
         on_spark(spark, tmp_path / "spark", con, rules, wrong)
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "spark/candidate_pair").iterdir()}
-    shutil.rmtree(tmp_path / "spark/block")  # nobody asks for it again
     assert on_spark(spark, tmp_path / "spark", con, rules, []) == one
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "spark/candidate_pair").iterdir()} == stamps
     Shelf(spark, tmp_path / "spark", "other inputs")
@@ -341,11 +346,11 @@ from pathlib import Path
 import duckdb
 from linkage.spark.session import session
 from linkage.spark.tasks import Blocking
-from tests.test_spark import left, on_spark, standing
+from tests.test_spark import BRIEF, on_spark, standing
 from tests.linkage.things import population, vessel
 
 folder = Path(sys.argv[1])
-spark = session("local-cluster[2,1,1024]", {"spark.sql.shuffle.partitions": "4", "spark.task.maxFailures": "8"})
+spark = session("local-cluster[2,1,1024]", BRIEF)
 executors = []
 
 def kill():
