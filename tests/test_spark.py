@@ -291,8 +291,8 @@ def released(ws: Workspace, engine: Engine) -> dict[str, Any]:
     """Link with an engine and publish; gives what linking left, by entity type."""
     con, rules, decisions = ws.connect(), ws.load_rules(), DecisionStore(ws.decisions)
     try:
-        link(con, ws, rules, decisions, DAY, engine=engine)
-        told = {name: state(con, ws, name) for name in rules.entities}
+        reports = link(con, ws, rules, decisions, DAY, engine=engine)
+        told = {one.entity: state(con, ws, one.entity) for one in reports}
         far = spark_of(ws, None) if engine == "spark" else None
         publish(con, ws, rules, decisions, plan(con, ws, rules, decisions, spark=far))
     finally:
@@ -310,32 +310,47 @@ def rows_of(ws: Workspace, release: int) -> dict[str, list[Any]]:
     return found
 
 
-def test_both_engines_publish_the_same_and_take_over_from_each_other(spark: Any, tmp_path: Path) -> None:
-    mine = Workspace.create(tmp_path / "mine")
-    files = generate(tmp_path / "demo", SIZE, 5).files
-    later = [one for one in files if "20260131" in one[2].name]
+def compare(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    assert ours.keys() == theirs.keys()
+    for name, one in ours.items():
+        if isinstance(one, dict):
+            compare(one, theirs[name])
+        else:
+            assert theirs[name] == one, name
+
+
+def begun(folder: Path, size: int, last: str, *only: str) -> tuple[Workspace, Workspace, list[tuple[str, str, Path]]]:
+    """Two workspaces with what a made-up province delivered before the day `last`, and what it delivered then."""
+    mine = Workspace.create(folder / "mine")
+    files = [one for one in generate(folder / "demo", size, 5).files if not only or one[0] in only]
+    later = [one for one in files if last in one[2].name]
     deliver(mine, [one for one in files if one not in later])
-    shutil.copytree(mine.root, tmp_path / "theirs")
-    theirs = Workspace.open(tmp_path / "theirs")
-    told, other = released(mine, "kernel"), released(theirs, "spark")
-    for entity, tables in told.items():
-        for table, rows in tables.items():
-            assert other[entity][table] == rows, (entity, table)
-    assert rows_of(theirs, 1) == rows_of(mine, 1)
+    shutil.copytree(mine.root, folder / "theirs")
+    return mine, Workspace.open(folder / "theirs"), later
+
+
+def test_a_province_of_five_entity_types_is_published_alike(spark: Any, tmp_path: Path) -> None:
+    mine, theirs, _ = begun(tmp_path, 500, "20260131")
+    compare(released(mine, "kernel"), released(theirs, "spark"))
+    rows = rows_of(mine, 1)
+    assert len({name.partition("/")[0] for name in rows}) == 5
+    compare(rows, rows_of(theirs, 1))
     assert not (theirs.root / FOLDER).exists()
 
+
+def test_the_engines_take_over_from_each_other(spark: Any, tmp_path: Path) -> None:
+    mine, theirs, later = begun(tmp_path, SIZE, "20260131", "person")
+    compare(released(mine, "kernel"), released(theirs, "spark"))
+    compare(rows_of(mine, 1), rows_of(theirs, 1))
     waiting = DecisionStore(mine.decisions).queue("person")[:2]
     for ws in (mine, theirs):
         deliver(ws, later)
         for one, kind in zip(waiting, ("same", "different"), strict=True):
             DecisionStore(ws.decisions).add(Decision(kind, "person", (one.left, one.right), "seen", "eve"))
-    told, other = released(mine, "spark"), released(theirs, "kernel")
-    for entity, tables in told.items():
-        for table, rows in tables.items():
-            assert other[entity][table] == rows, (entity, table)
-    first, second = rows_of(mine, 1), rows_of(mine, 2)
-    assert second == rows_of(theirs, 2)
-    assert first["person/golden.parquet"] and second["person/golden.parquet"] != first["person/golden.parquet"]
+    compare(released(mine, "spark"), released(theirs, "kernel"))
+    second = rows_of(mine, 2)
+    compare(second, rows_of(theirs, 2))
+    assert second["person/golden.parquet"] != rows_of(mine, 1)["person/golden.parquet"]
 
 
 # ── a worker that is killed ─────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ Rows of several tables travel as one: `what` is the number of the table, and the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -35,7 +36,7 @@ def share(
     task: Callable[[Batches], Batches],
     results: Types,
 ) -> None:
-    """Run `task` on every share of what the queries give; it gives rows of the tables `results` (see `packed_sql`)."""
+    """Run `task` on every share of what the queries give; it gives rows of the tables `results` (see `pack`)."""
     handed = {name: shelf.handed(name, con, query) for name, query in queries.items()}
     count = sum(con.execute(f"select count(*) from {shelf.files(name)}").fetchall()[0][0] for name in queries)
     shelf.made(RESULT, lambda: _dealt(handed, count).mapInArrow(task, _schema(results)))
@@ -100,16 +101,14 @@ def _dealt(handed: Mapping[str, DataFrame], count: int) -> DataFrame:
     """The rows of all tables, those of a share side by side."""
     from pyspark.sql import functions as f
 
-    parts = []
+    parts: list[DataFrame] = []
     for i, (name, frame) in enumerate(handed.items()):
         said = [f.lit(i).alias(WHAT)]
         for other, theirs in handed.items():
             columns = [column for column in theirs.columns if column != SHARE]
-            whole = f.struct(*columns) if other == name else f.lit(None).cast(theirs.select(*columns).schema)
-            said.append(whole.alias(other))
+            mine = f.struct(*columns) if other == name else f.lit(None).cast(theirs.select(*columns).schema)
+            said.append(mine.alias(other))
         parts.append(frame.select(SHARE, *said))
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = whole.unionByName(part)
+    whole = reduce(lambda one, other: one.unionByName(other), parts)
     shares = max(-(-count // ROWS), whole.sparkSession.sparkContext.defaultParallelism)
     return whole.repartition(shares, SHARE)
