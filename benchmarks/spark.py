@@ -1,12 +1,12 @@
 """Sets Spark beside the engine of one machine, step by step, and reads off its event log what Spark moved.
 
     python -m benchmarks.spark [--records 200000] [--master local[2]] [--only person] [--seed 11] [--folder DIR]
-                               [--save] [--json]
+                               [--alone] [--save] [--json]
 
 Both engines link everything anew from the same loaded workspace, each in a process of its own, and what they leave is
 compared row by row. CPU is that of all processes of a side (driver, Java, Python workers) while a step runs; `ratio` is
-Spark's over that of one machine. Shuffled, written and spilled bytes are those that the tasks launched within a step
-report; `per_record` divides by the records of the entity type.
+Spark's over that of one machine, and `--alone` leaves that side out. Shuffled, written and spilled bytes are those that
+the tasks launched within a step report; `per_record` divides by the records of the entity type.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", help="entity types to link; default: all")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--folder", type=Path, help="where to work; default: a temporary folder")
+    parser.add_argument("--alone", action="store_true", help="run Spark only")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/spark.json")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--side", choices=ENGINES, help=argparse.SUPPRESS)
@@ -65,7 +66,8 @@ def main() -> None:
         return
     work = Path(tempfile.mkdtemp(dir=chosen.folder))
     try:
-        found = measure(work, chosen.records, chosen.seed, chosen.master, chosen.only or [])
+        engines = ENGINES[1:] if chosen.alone else ENGINES
+        found = measure(work, engines, chosen.records, chosen.seed, (chosen.master, chosen.only or []))
     finally:
         shutil.rmtree(work, ignore_errors=True)
     if chosen.save:
@@ -77,12 +79,13 @@ def main() -> None:
     print(json.dumps(found, indent=1) if chosen.json else _table(found))
 
 
-def measure(work: Path, records: int, seed: int, master: str, only: list[str]) -> Document:
-    """The figures of one number of records."""
+def measure(work: Path, engines: tuple[str, ...], records: int, seed: int, how: tuple[str, list[str]]) -> Document:
+    """The figures of one number of records; `how` is the master and the entity types to link (none: all)."""
+    master, only = how
     made = json.dumps([str(work), records, seed])
     run("make", [sys.executable, "-c", f"from benchmarks.spark import make; make(*{made})"])
     sides = {}
-    for engine in ENGINES:
+    for engine in engines:
         shutil.copytree(work / "workspace", work / engine)
         options = [f"--only={name}" for name in only]
         command = [
@@ -98,12 +101,12 @@ def measure(work: Path, records: int, seed: int, master: str, only: list[str]) -
         ]
         step = run(engine, [*command, *options])
         sides[engine] = json.loads(step.stdout) | {"wall_s": step.wall_s}
-    entities = sides["kernel"]["entities"]
+    entities = sides["spark"]["entities"]
     return {
         "records": sum(one["records"] for one in entities.values()),
         "master": master,
-        "equal": _equal(work, list(entities)),
-        "steps": [_step(sides, name, step) for name in entities for step in sides["spark"]["entities"][name]["steps"]],
+        "equal": _equal(work, list(entities)) if len(engines) > 1 else None,
+        "steps": [_step(sides, name, step) for name in entities for step in entities[name]["steps"]],
         "sides": sides,
         "environment": environment(),
     }
@@ -224,7 +227,9 @@ def _moved(events: list[tuple[float, Document]], began: float, ended: float) -> 
 def _step(sides: Document, entity: str, step: str) -> Document:
     """One step on both sides."""
     spark = sides["spark"]["entities"][entity]
-    ours = sides["kernel"]["entities"][entity]["steps"].get(step, {}).get("cpu_s", 0.0)
+    ours = 0.0
+    if "kernel" in sides:
+        ours = sides["kernel"]["entities"][entity]["steps"].get(step, {}).get("cpu_s", 0.0)
     told = spark["steps"][step]
     return {
         "entity": entity,

@@ -8,7 +8,7 @@ import getpass
 import sys
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -187,6 +187,10 @@ def link(
 def plan_command(
     workspace: Place = HERE,
     full: Annotated[bool, typer.Option("--full", help="Work out everything anew, not only what changed.")] = False,
+    engine: Annotated[
+        Literal["kernel", "spark"], typer.Option(help="What chooses values and states, where all are chosen.")
+    ] = "kernel",
+    master: Annotated[str | None, typer.Option(help="With --engine spark: where; default: local[*].")] = None,
     rules: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Try these rules on everything, and propose them.")
     ] = None,
@@ -198,7 +202,8 @@ def plan_command(
     if rules is not None:
         return _try(workspace, rules, steward or getpass.getuser(), as_of and as_of.date(), as_json)
     with open_batch(workspace, "plan") as batch:
-        found = plan(batch.con, batch.ws, batch.rules, batch.decisions, Bars(), full)
+        spark = links.spark_of(batch.ws, master) if engine == "spark" else None
+        found = plan(batch.con, batch.ws, batch.rules, batch.decisions, Bars(), full, spark)
     if as_json:
         return print_json(found.as_dict())
     _show_plan(found)

@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
@@ -24,6 +24,7 @@ from golden_records.census import take_census
 from golden_records.changes import tell_changes
 from golden_records.deliveries import hear
 from golden_records.drift import count_levels
+from golden_records.far import survive_far
 from golden_records.golden_checks import check_golden
 from golden_records.identity import Issuer, identify
 from golden_records.ids import create_macros
@@ -55,6 +56,10 @@ from linkage.workspace import Workspace, use_entity, write_atomically
 from rules.errors import NotFoundError, RefusedError
 from rules.model import EntityRules, Rules
 
+if TYPE_CHECKING:
+    from linkage.spark.engine import Spark
+
+VALUES = "values"
 PREVIOUS = ("crosswalk", "golden", "redirect", "relation")
 SUMMARY = "plan.json"
 EXAMPLES = 20  # of each kind of event that a summary names
@@ -103,11 +108,12 @@ def plan(
     decisions: DecisionStore,
     reporter: Reporter = SILENT,
     full: bool = False,
+    spark: Spark | None = None,
 ) -> Plan:
     """Work out the next release, as of the day of linking, and keep it in the work database.
 
-    What did not change since the current release is not worked out anew, unless `full` asks for it; the result is the
-    same.
+    What did not change since the current release is not worked out anew, unless `full` asks for it. Where everything is
+    worked out and there is `spark`, values and states are chosen there. The result is the same.
 
     Raises:
         NotFoundError: nothing has been linked.
@@ -118,6 +124,7 @@ def plan(
     before = current_release(ws.releases)
     manifest = read_manifest(ws.releases / str(before)) if before is not None else None
     whole = full or not _continues(con, ws, rules, entity_types, as_of, manifest)
+    far = spark if whole else None
     # From here on the golden tables are of no release, until the plan is kept again.
     con.execute("drop table if exists main.plan")
     (ws.root / SUMMARY).unlink(missing_ok=True)
@@ -145,10 +152,14 @@ def plan(
                 counter = known.serial if known else 0
                 serials[one.name] = identify(con, Issuer(one.entity.prefix, ws.node, counter, release, as_of, numbered))
             with reporter.step(f"{one.name}: values", con=con):
-                survive(con, one, as_of, release)
+                if far:
+                    survive_far(con, far.shelf(con, one.name, VALUES, inputs), one, as_of, release)
+                else:
+                    survive(con, one, as_of, release)
                 strengthen(con, decisions, one.name)
-            with reporter.step(f"{one.name}: verification", con=con):
-                verify(con, one, as_of)
+            if not far:
+                with reporter.step(f"{one.name}: verification", con=con):
+                    verify(con, one, as_of)
             index_identifiers(con, one.entity)
         if not whole:
             put_back(con, one.name)
@@ -202,6 +213,8 @@ def plan(
     con.execute("create or replace table main.plan (document varchar)")
     con.execute("insert into main.plan values (?)", [json.dumps(found.as_dict())])
     write_atomically(ws.root / SUMMARY, json.dumps(found.as_dict() | {"examples": _examples(con, entities)}))
+    if spark is not None:
+        spark.clear()
     return found
 
 

@@ -101,7 +101,7 @@ def link(
     # Read before the work begins: what a steward decides meanwhile makes the result out of date, not part of it.
     last_decision = decisions.last_id()
     _prepare_marks(con)
-    spark = _spark(ws, master) if engine == "spark" else None
+    spark = spark_of(ws, master) if engine == "spark" else None
     reports = []
     for one in wanted:
         if one.weights is None:
@@ -119,7 +119,7 @@ def link(
     return reports
 
 
-def _spark(ws: Workspace, master: str | None) -> Spark:
+def spark_of(ws: Workspace, master: str | None) -> Spark:
     """Spark, of which nothing is imported unless it is asked for."""
     from linkage.spark.engine import Spark
 

@@ -4,6 +4,7 @@
     work.duckdb        computed: may be deleted at any time and is rebuilt from landed/
     plan.json          computed: what the last plan says, for whoever must not wait for the work database
     packed/            computed: what the kernel read of each entity type, mapped into memory by whoever searches
+    spark/             computed: what a run on Spark leaves between its steps; gone when it has succeeded
     decisions.sqlite   decided: append-only (also the review queue and the audit trail)
     releases/          published: immutable, `current` is switched by one atomic rename
     rules/             the rules of this workspace, copied from the shipped ones by `init`

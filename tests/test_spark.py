@@ -25,17 +25,22 @@ from linkage.cluster import cluster
 from linkage.decided import Decided, SourceRecord
 from linkage.decisions import Decision, DecisionStore
 from linkage.kernel.match import Kernel
-from linkage.link import Engine, link
+from linkage.link import Engine, link, spark_of
 from linkage.progress import SILENT
 from linkage.spark import blocking, clustering, dialect
 from linkage.spark.engine import FOLDER, Linking
+from linkage.spark.reading import read
 from linkage.spark.session import missing, session
 from linkage.spark.shelf import Shelf
+from linkage.spark.tasks import Parsing
 from linkage.sql import statements
 from linkage.standardize import standardize
 from linkage.train import train
+from linkage.values import NTH, first_sql, load_references
 from linkage.workspace import Workspace
+from rules.columns import quote
 from rules.errors import RefusedError
+from rules.loader import SHIPPED, load_rules
 from rules.model import EntityRules
 from tests.linkage.test_changes import state
 from tests.linkage.things import database, population, vessel
@@ -45,12 +50,41 @@ pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 DAY = date(2026, 1, 31)
 SIZE = 800
 STATEMENTS = ("spark_block_size", "spark_pair_count", "spark_part", "spark_pair", "spark_star")
+AS_OF = f"date '{DAY}'"
+TEXTS = [
+    *(
+        "880402197708070019",
+        "88040219770807001",
+        "1977-08-07",
+        "１９７７年８月７日",
+        "张伟",
+        "欧阳 娜娜",
+        "Ａ",
+        "15400008979",
+    ),
+    *(
+        "沧原省清川市东城区人民路12号",
+        "880402102",
+        "52330000MJ0000001A",
+        "01",
+        "2",
+        "H000123",
+        "a;b;c",
+        "幸福村村民委员会",
+    ),
+]
+# Tables of a few rows: compiling them well would cost more than reading them.
+BRIEF = {
+    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1",
+}
 ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
 def spark() -> Iterator[Any]:
-    found = session("local[2]", {"spark.sql.shuffle.partitions": "2"})
+    found = session("local[2]", BRIEF)
     yield found
     found.stop()
 
@@ -104,6 +138,26 @@ def test_stars_are_the_components(spark: Any, tmp_path: Path, seed: int) -> None
     assert (75, 60) in rounds
 
 
+def test_texts_mean_on_spark_what_they_mean_on_one_machine(spark: Any, tmp_path: Path) -> None:
+    """Every column of every kind of the shipped entity types arrives as it was."""
+    fields = {
+        rule.kind: (rules, field)
+        for rules in load_rules(SHIPPED).entities.values()
+        for field, rule in rules.entity.fields.items()
+    }
+    for kind, (rules, field) in fields.items():
+        con = database(rules, [{field: text} for text in TEXTS])
+        load_references(con, rules.entity, rules.folder.parent)
+        said = quote(field)
+        con.execute(f"create table value_one as {first_sql(rules.entity, field, said).replace('$as_of', AS_OF)}")
+        read(con, spark, tmp_path, Parsing(rules.entity, field, said, rules.folder.parent, DAY), few=0)
+        one, many = (
+            con.sql(f"select * exclude ({NTH}) from {table} order by raw")
+            for table in ("value_one", f'"value_{field}"')
+        )
+        assert (many.types, many.fetchall()) == (one.types, one.fetchall()), (field, kind)
+
+
 # ── vessels: guards, refusals, aliases, decisions, skew ─────────────────────────────────────────────
 
 
@@ -114,7 +168,9 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> tuple[EntityRules, list[d
     records = population(150, seed=3)
     rng = random.Random(5)
     for one in records:
-        one["mark"] = f"k{one['truth'] % 120:03}" if rng.random() < 0.4 else None
+        # Some records bear the mark of another vessel.
+        mark = rng.randrange(120) if rng.random() < 0.2 else one["truth"] % 120
+        one["mark"] = f"k{mark:03}" if rng.random() < 0.6 else None
         one["old_mark"] = f"k{rng.randrange(120):03}" if rng.random() < 0.2 else None
         one["dup_group"] = rng.choice([None, None, "g", "h"])
         one["radio"] = "13900000000" if rng.random() < 0.1 else one["radio"]
@@ -215,7 +271,6 @@ def test_a_run_takes_up_what_one_that_died_had_finished(
         wrong = [Decided(kind, ("a", "00000"), ("a", "00001")) for kind in ("same", "different")]
         on_spark(spark, tmp_path / "spark", con, rules, wrong)
     stamps = {path: path.stat().st_mtime_ns for path in (tmp_path / "spark/candidate_pair").iterdir()}
-    shutil.rmtree(tmp_path / "spark/block")  # nobody asks for it again
     assert on_spark(spark, tmp_path / "spark", con, rules, []) == one
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "spark/candidate_pair").iterdir()} == stamps
     Shelf(spark, tmp_path / "spark", "other inputs")
@@ -236,9 +291,10 @@ def released(ws: Workspace, engine: Engine) -> dict[str, Any]:
     """Link with an engine and publish; gives what linking left, by entity type."""
     con, rules, decisions = ws.connect(), ws.load_rules(), DecisionStore(ws.decisions)
     try:
-        link(con, ws, rules, decisions, DAY, engine=engine, master="local[2]")
-        told = {name: state(con, ws, name) for name in rules.entities}
-        publish(con, ws, rules, decisions, plan(con, ws, rules, decisions))
+        reports = link(con, ws, rules, decisions, DAY, engine=engine)
+        told = {one.entity: state(con, ws, one.entity) for one in reports}
+        far = spark_of(ws, None) if engine == "spark" else None
+        publish(con, ws, rules, decisions, plan(con, ws, rules, decisions, spark=far))
     finally:
         con.close()
     return told
@@ -254,32 +310,47 @@ def rows_of(ws: Workspace, release: int) -> dict[str, list[Any]]:
     return found
 
 
-def test_both_engines_publish_the_same_and_take_over_from_each_other(spark: Any, tmp_path: Path) -> None:
-    mine = Workspace.create(tmp_path / "mine")
-    files = generate(tmp_path / "demo", SIZE, 5).files
-    later = [one for one in files if "20260131" in one[2].name]
+def compare(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    assert ours.keys() == theirs.keys()
+    for name, one in ours.items():
+        if isinstance(one, dict):
+            compare(one, theirs[name])
+        else:
+            assert theirs[name] == one, name
+
+
+def begun(folder: Path, size: int, last: str, *only: str) -> tuple[Workspace, Workspace, list[tuple[str, str, Path]]]:
+    """Two workspaces with what a made-up province delivered before the day `last`, and what it delivered then."""
+    mine = Workspace.create(folder / "mine")
+    files = [one for one in generate(folder / "demo", size, 5).files if not only or one[0] in only]
+    later = [one for one in files if last in one[2].name]
     deliver(mine, [one for one in files if one not in later])
-    shutil.copytree(mine.root, tmp_path / "theirs")
-    theirs = Workspace.open(tmp_path / "theirs")
-    told, other = released(mine, "kernel"), released(theirs, "spark")
-    for entity, tables in told.items():
-        for table, rows in tables.items():
-            assert other[entity][table] == rows, (entity, table)
-    assert rows_of(theirs, 1) == rows_of(mine, 1)
+    shutil.copytree(mine.root, folder / "theirs")
+    return mine, Workspace.open(folder / "theirs"), later
+
+
+def test_a_province_of_five_entity_types_is_published_alike(spark: Any, tmp_path: Path) -> None:
+    mine, theirs, _ = begun(tmp_path, 500, "20260131")
+    compare(released(mine, "kernel"), released(theirs, "spark"))
+    rows = rows_of(mine, 1)
+    assert len({name.partition("/")[0] for name in rows}) == 5
+    compare(rows, rows_of(theirs, 1))
     assert not (theirs.root / FOLDER).exists()
 
+
+def test_the_engines_take_over_from_each_other(spark: Any, tmp_path: Path) -> None:
+    mine, theirs, later = begun(tmp_path, SIZE, "20260131", "person")
+    compare(released(mine, "kernel"), released(theirs, "spark"))
+    compare(rows_of(mine, 1), rows_of(theirs, 1))
     waiting = DecisionStore(mine.decisions).queue("person")[:2]
     for ws in (mine, theirs):
         deliver(ws, later)
         for one, kind in zip(waiting, ("same", "different"), strict=True):
             DecisionStore(ws.decisions).add(Decision(kind, "person", (one.left, one.right), "seen", "eve"))
-    told, other = released(mine, "spark"), released(theirs, "kernel")
-    for entity, tables in told.items():
-        for table, rows in tables.items():
-            assert other[entity][table] == rows, (entity, table)
-    first, second = rows_of(mine, 1), rows_of(mine, 2)
-    assert second == rows_of(theirs, 2)
-    assert first["person/golden.parquet"] and second["person/golden.parquet"] != first["person/golden.parquet"]
+    compare(released(mine, "spark"), released(theirs, "kernel"))
+    second = rows_of(mine, 2)
+    compare(second, rows_of(theirs, 2))
+    assert second["person/golden.parquet"] != rows_of(mine, 1)["person/golden.parquet"]
 
 
 # ── a worker that is killed ─────────────────────────────────────────────────────────────────────────
@@ -290,11 +361,11 @@ from pathlib import Path
 import duckdb
 from linkage.spark.session import session
 from linkage.spark.tasks import Blocking
-from tests.test_spark import left, on_spark, standing
+from tests.test_spark import BRIEF, on_spark, standing
 from tests.linkage.things import population, vessel
 
 folder = Path(sys.argv[1])
-spark = session("local-cluster[2,1,1024]", {"spark.sql.shuffle.partitions": "4", "spark.task.maxFailures": "8"})
+spark = session("local-cluster[2,1,1024]", BRIEF)
 executors = []
 
 def kill():

@@ -26,6 +26,7 @@ from linkage.spark.types import described, schema
 from linkage.sql import number
 from linkage.union import components
 from rules.columns import quote
+from rules.errors import ShuyuanError
 from rules.model import Entity, EntityRules
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 FEW = 5_000_000  # edges that the driver takes into two arrays; more go round by round over the cluster
 SHARE = 500_000  # records (counted twice) and edges of whole components that one task gets, about
-ROUNDS = 60
+ROUNDS = 60  # each shortens chains by more than half
 
 
 def cluster(
@@ -86,11 +87,11 @@ def _components(shelf: Shelf, edges: DataFrame, count: int) -> DataFrame:
         edge = shelf.made(name, lambda edge=edge: dialect.run("spark_star", edge=edge))  # type: ignore[misc]
         state = edge.selectExpr("count(*)", "sum(cast(xxhash64(high, low) as decimal(38, 0)))").collect()[0]
         if state == before:
-            break
+            return dialect.query(
+                "select high as ordinal, low as component from edge union select low, low from edge", edge=edge
+            )
         before = state
-    return dialect.query(
-        "select high as ordinal, low as component from edge union select low, low from edge", edge=edge
-    )
+    raise ShuyuanError(f"components were not found in {ROUNDS} rounds; no graph of pairs has so long a chain")
 
 
 def _gathered(edges: pa.Table) -> pa.Table:

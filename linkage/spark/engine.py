@@ -54,8 +54,12 @@ class Spark:
 
     def linking(self, con: duckdb.DuckDBPyConnection, one: EntityRules, inputs: str) -> Linking:
         """The linking of an entity type of which `standard` stands; `inputs` is a hash of all that it depends on."""
+        return Linking(con, self.shelf(con, one.name, LINKING, inputs), one)
+
+    def shelf(self, con: duckdb.DuckDBPyConnection, entity: str, name: str, inputs: str) -> Shelf:
+        """The tables of one part of the work on an entity type whose schema is current."""
         said = hashlib.sha256(json.dumps([inputs, *map(str, rows(con, _CONTENT)[0])]).encode()).hexdigest()
-        return Linking(con, Shelf(self._session, self._folder / one.name / LINKING, said), one)
+        return Shelf(self._session, self._folder / entity / name, said)
 
     def reading(self, con: duckdb.DuckDBPyConnection, one: EntityRules, rules_folder: Path, as_of: date) -> First:
         """What reads the texts of a field of an entity type of which the records are there."""

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 FEW = 50_000  # texts that one machine reads in the time in which Spark starts to
 
 
-def read(con: duckdb.DuckDBPyConnection, spark: SparkSession, folder: Path, parsing: Parsing) -> None:
+def read(con: duckdb.DuckDBPyConnection, spark: SparkSession, folder: Path, parsing: Parsing, few: int = FEW) -> None:
     """Make `value_<field>` anew in the current schema."""
     table = quote("value_" + parsing.field)
     con.execute(f"create or replace temp table said as {texts_sql(parsing.said)}")
-    if number(con, "select count(*) from said") <= FEW:
+    if number(con, "select count(*) from said") <= few:
         source, columns = f"({parsing.sql('from said')})", "*"
     else:
         types = described(con, parsing.sql("from said"))
