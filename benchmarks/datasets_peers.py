@@ -159,7 +159,7 @@ def _splink(work: Path, name: str) -> Document:
 # What the examples add to the columns before they are handed over; the birth date of rldata10000 comes in three.
 EXTRA = {
     "historical_50k": ", first_name || ' ' || surname as first_name_surname_concat",
-    "rldata10000": ", lpad(by, 4, '0') || '-' || lpad(bm, 2, '0') || '-' || lpad(bd, 2, '0') as dob",
+    "rldata10000": """, lpad("by", 4, '0') || '-' || lpad(bm, 2, '0') || '-' || lpad(bd, 2, '0') as dob""",
 }
 WITHOUT_FREQUENCIES = {"estimate_without_term_frequencies": True}
 
