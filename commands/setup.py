@@ -22,6 +22,7 @@ from golden_records import watch as watches
 from linkage import rule_sets
 from linkage.audit_trail import AuditTrail
 from linkage.cases import run_cases
+from linkage.frequencies import unsealed
 from linkage.rule_set import tables_of, version_of
 from linkage.starting import propose
 from linkage.workspace import Workspace
@@ -134,6 +135,11 @@ def rules_check(
     if wrong := watches.problems(known):
         raise RulesError(wrong)
     notes = [str(doubt) for doubt in warnings(known)]
+    notes += [
+        f"{one.name}/{name} is not the one of the training that weights.json is of"
+        for one in known.entities.values()
+        for name in unsealed(one)
+    ]
     for note in notes:
         err.print(f"note: {plain(note)}")
     failed, count = [], 0

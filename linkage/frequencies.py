@@ -63,6 +63,15 @@ def sealed(rules: EntityRules, model: dict[str, Any]) -> str:
     return f"{weights[:SEAL]}-{hashlib.sha256(path_of(rules).read_bytes()).hexdigest()[:SEAL]}"
 
 
+def unsealed(rules: EntityRules) -> tuple[str, ...]:
+    """The files of a trained model that are not those of its training: weights somebody edited, other frequencies."""
+    seal = str((rules.weights or {}).get("linker_uid", ""))
+    if not seal or rules.weights is None or not path_of(rules).exists():
+        return ()
+    said, found = seal.partition("-"), sealed(rules, rules.weights).partition("-")
+    return tuple(name for name, part in (("weights.json", 0), (FILE, 2)) if said[part] != found[part])
+
+
 def load(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
     """Read the frozen frequencies into `frequency` and `hub`; the first run of all freezes its own data.
 
@@ -72,13 +81,13 @@ def load(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
     """
     if not path_of(rules).exists():
         freeze(con, rules)
-    elif (seal := str((rules.weights or {}).get("linker_uid", ""))) and rules.weights is not None:
-        held = sealed(rules, rules.weights)
-        if seal.partition("-")[2] != held.partition("-")[2]:
-            raise RefusedError(
-                f"{path_of(rules)} is not the one that weights.json was trained with ({seal}, found {held}): the same "
-                f"values would weigh otherwise. Put back the file of that training, or run 'shuyuan train {rules.name}'"
-            )
+    elif FILE in unsealed(rules):
+        model = rules.weights or {}
+        raise RefusedError(
+            f"{path_of(rules)} is not the one that weights.json was trained with ({model['linker_uid']}, found "
+            f"{sealed(rules, model)}): the same values would weigh otherwise. Put back the file of that training, or "
+            f"run 'shuyuan train {rules.name}'"
+        )
     read(con, path_of(rules))
     known = {str(name) for (name,) in rows(con, "select name from frequency where kind = 'total'")}
     missing = sorted({*frequency_columns(rules.entity), *(hub_key(r) for r in rules.entity.blocking if r.cap)} - known)

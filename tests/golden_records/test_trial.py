@@ -61,7 +61,8 @@ def bad(published: tuple[Workspace, duckdb.DuckDBPyConnection], tmp_path_factory
 def test_the_same_rules_change_nothing(published: tuple[Workspace, duckdb.DuckDBPyConnection], tmp_path: Path) -> None:
     ws, con = published
     before = sorted(path.name for path in ws.root.iterdir())
-    found = try_rules(con, ws, ws.load_rules(), candidate(ws, tmp_path / "rules"), DAY)
+    found = try_rules(con, ws, ws.load_rules(), candidate(ws, tmp_path / "rules"))
+    assert found.document["as_of"] == DAY.isoformat()
     told = found.document["entities"]["person"]
     assert found.document["changed_rules"] == [] and found.document["exceeded"] == []
     assert {kind: n for kind, n in told["events"].items() if n} == {"unchanged": found.plan.entities["person"].golden}

@@ -99,6 +99,10 @@ def test_weights_name_the_frequencies_they_go_with_and_take_no_others(tmp_path: 
     assert [keys for keys, _, _ in report.passes] == list(rules.entity.training.em)
     trained = vessel(tmp_path)
     frequencies.load(con, trained)
+    sealed = trained.model_copy(update={"weights": model})
+    assert frequencies.unsealed(sealed) == ()
+    model["comparisons"][0]["comparison_levels"][1]["m_probability"] /= 2
+    assert frequencies.unsealed(sealed) == ("weights.json",)
     con.execute("delete from standard where ordinal < 40")
     frequencies.freeze(con, trained)
     with pytest.raises(RefusedError, match=r"is not the one that weights\.json was trained with"):
