@@ -82,7 +82,7 @@ def together(alone: Sequence[Expected], union: Expected) -> Expected:
     """What rules make together, which is no more than what all of them make alone, and no less than any of them."""
 
     def within(value: float, parts: list[float]) -> float:
-        return min(max(value, *parts), sum(parts))
+        return min(max(value, max(parts, default=0.0)), sum(parts))
 
     return Expected(
         union.records,

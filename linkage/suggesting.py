@@ -42,7 +42,8 @@ LONGEST = 4
 BEAM = 24
 LEAST = 0.0005  # of the known pairs: a rule that brings fewer new ones is not worth a line in the rules
 AGAIN = 0.1
-MOST = 50_000
+MOST = 20_000
+RULES = 16  # more than somebody reads are no help
 EACH = "each "  # before a list column: records that share an element agree
 PREFIXES = (1, 3, 6)
 Keys = tuple[str, ...]
@@ -111,7 +112,7 @@ def suggest(
     with reporter.step(f"{entity.entity}: conjunctions of {len(search.keys)} keys"):
         present = search.present(entity)
         covers = [_filled(_Cover(search, again, start), budget) for start in ([[], present] if present else [[]])]
-    cover = max((one for one in covers if one.made() <= budget), key=lambda one: one.value, default=covers[0])
+    cover = max((one for one in covers if round(one.made()) <= budget), key=lambda one: one.value, default=covers[0])
     path = search.path(cover.chosen)
     return Suggestion(
         tuple(_rule(one.keys, one.cap) for one in cover.chosen),
@@ -178,7 +179,7 @@ def _filled(cover: _Cover, budget: int) -> _Cover:
     counted = True
     while True:
         cover.leave_out()
-        best = _best(cover, budget)
+        best = _best(cover, budget) if len(cover.chosen) < RULES else None
         if best is not None:
             cover.chosen.append(best)
         elif counted:
@@ -197,7 +198,7 @@ def _best(cover: _Cover, budget: int) -> Candidate | None:
         if one not in cover.chosen and new >= search.least:
             found.append((_worth(new * search.scale, one.chance, len(one.keys)), one))
     for _, one in sorted(found, key=lambda told: (-told[0], told[1].keys)):
-        if cover.made([one]) <= budget:
+        if round(cover.made([one])) <= budget:
             return one
     return None
 

@@ -194,7 +194,7 @@ NOT_FOUND = [
         "{folder}/full is no workspace (no shuyuan.toml); make one with 'shuyuan init {folder}/full'",
     ),
 ]
-PLACELESS = ("init", "demo", "version", "restore", "nothing")
+PLACELESS = {"init", "demo", "version", "restore", "nothing", "rules keys"}
 
 
 def _call(place: Place, line: str) -> Any:
@@ -202,7 +202,7 @@ def _call(place: Place, line: str) -> Any:
         "" if word == "''" else word.replace("·", " ").format(folder=place.folder, ws=place.ws)
         for word in line.replace("' '", "·").split()
     ]
-    if words[0] not in PLACELESS and "--workspace" not in words:
+    if not PLACELESS & {words[0], " ".join(words[:2])} and "--workspace" not in words:
         words += ["--workspace", str(place.ws)]
     return invoke(*words)
 

@@ -72,6 +72,7 @@ def test_rules_together_make_no_more_in_a_larger_registry_than_each_alone_and_no
         assert 80 <= found.low <= 120 <= found.high <= 160
         assert found.low <= found.pairs <= found.high
         assert found.capped
+    assert together([], Expected(1000, 0.0, 0.0, 0.0)).pairs == 0
 
 
 def test_likely_pairs_count_as_they_are_likely_and_those_that_something_holds_apart_not_at_all(tmp_path: Path) -> None:
