@@ -21,8 +21,8 @@ from commands.shared import (
     Place,
     Unmask,
     entity_of,
-    keep_reason,
     open_batch,
+    open_clear_text,
 )
 from golden_records import export as exports
 from golden_records import forms, masking
@@ -54,7 +54,9 @@ def show(
     rules = ws.load_rules()
     with Release.of(ws.releases, release) as published:
         document = published.show(golden_id.strip().upper(), as_of.date() if as_of else None)
-    keep_reason(ws, unmask, "show", {"golden_id": golden_id})
+        held = published.ever_held(document["golden_id"]) if unmask is not None else ()
+    about = [(document["entity"], record) for record in held]
+    open_clear_text(ws, rules, unmask, about, {"action": "show", "golden_id": golden_id})
     if unmask is None and document["entity"] in rules.entities:
         document = masking.mask_document(rules.entities[document["entity"]].entity, document)
     if as_json:
@@ -169,8 +171,10 @@ def known(
     ws = Workspace.open(workspace)
     rules = ws.load_rules()
     with Release.of(ws.releases, release) as published:
-        keep_reason(ws, unmask, "known", {"golden_id": golden_id, "form": form})
-        found = forms.known(published, rules, form, golden_id.strip().upper(), unmask is not None)
+        wanted = golden_id.strip().upper()
+        about = [(published.entity_of(wanted), record) for record in published.members(wanted)]
+        open_clear_text(ws, rules, unmask, about, {"action": "known", "golden_id": golden_id, "form": form})
+        found = forms.known(published, rules, form, wanted, unmask is not None)
     if as_json:
         return print_json(found)
     rows = [
@@ -210,8 +214,12 @@ def watch(
     ws = Workspace.open(workspace)
     rules = ws.load_rules()
     with Release.of(ws.releases, release) as published:
-        keep_reason(ws, unmask, "watch", {"rules": names or list(rules.watches)})
-        found = watches.watch(published, rules, names or (), limit, unmask is not None)
+        found = watches.watch(published, rules, names or (), limit, False)
+        if unmask is not None:
+            ids = {one["golden_id"] for told in found for hit in told["hits"] for one in hit["match"]}
+            about = [(published.entity_of(one), record) for one in sorted(ids) for record in published.members(one)]
+            open_clear_text(ws, rules, unmask, about, {"action": "watch", "rules": names or list(rules.watches)})
+            found = watches.watch(published, rules, names or (), limit, True)
     if as_json:
         return print_json(found)
     for one in found:

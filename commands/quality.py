@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from commands.printing import as_number, err, plain, print_json, print_table, say
-from commands.shared import HERE, AsJson, EntityName, Number, Place, Unmask, entity_of, keep_reason
+from commands.shared import HERE, AsJson, EntityName, Number, Place, Unmask, entity_of, open_clear_text
 from golden_records import census as censuses
 from golden_records import sample as samples
 from golden_records import scorecard as scorecards
@@ -71,10 +71,12 @@ def sample(
 ) -> None:
     """Draw golden values for people to check, as an answer sheet that 'shuyuan quality --sample' scores."""
     ws = Workspace.open(workspace)
-    one = entity_of(ws.load_rules(), entity)
+    rules = ws.load_rules()
+    one = entity_of(rules, entity)
     with Release.of(ws.releases, release) as published:
         drawn = samples.Drawn(published.manifest.release, entity, size, seed)
-        keep_reason(ws, unmask, "sample", {"sample": drawn.name})
+        about = [(entity, (row[3], row[4])) for row in samples.draw(published, drawn)] if unmask is not None else []
+        open_clear_text(ws, rules, unmask, about, {"action": "sample", "sample": drawn.name})
         count = samples.write_sample(published, one, drawn, to, unmask is not None)
     AuditTrail(ws.decisions).append("sample", {"sample": drawn.name, "values": count, "file": to.name})
     say(as_json, {"sample": drawn.name, "values": count, "file": str(to)}, [f"{count} values are in {to}."])

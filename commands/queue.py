@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from commands.printing import err, field_title, out, plain, print_json, print_table, say
-from commands.shared import HERE, AsJson, Place, Steward, Unmask, entity_of, keep_reason
+from commands.shared import HERE, AsJson, Place, Steward, Unmask, entity_of, open_clear_text
 from golden_records import masking
 from golden_records.kappa import Agreement
 from golden_records.queue import CLAIM_HOURS, Queue, Where
@@ -46,13 +46,14 @@ def review(
     ws = Workspace.open(workspace)
     rules, who = ws.load_rules(), steward or getpass.getuser()
     queue, where = Queue(ws, rules), Where(entity, region, line)
-    keep_reason(ws, unmask, "review", {"entity": entity, "limit": limit})
     if claim:
         found = queue.claim(who, claim, where, hours)
     elif mine:
         found = queue.held(who)
     else:
         found = queue.items(where, limit)
+    about = [(one.entity, record) for one in found for record in one.waiting.subjects]
+    open_clear_text(ws, rules, unmask, about, {"action": "review", "entity": entity, "limit": limit})
     documents = [_document(entity_of(rules, one.entity), one, unmask is not None) for one in found]
     if as_json:
         return print_json(documents)

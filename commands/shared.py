@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,6 +15,8 @@ import duckdb
 import typer
 
 from commands.printing import err
+from golden_records.clear_text import ask_leave
+from golden_records.queue import Queue
 from linkage.audit_trail import AuditTrail
 from linkage.decided import SourceRecord
 from linkage.decisions import DecisionStore
@@ -23,7 +26,9 @@ from rules.model import EntityRules, Rules
 
 Place = Annotated[Path, typer.Option("--workspace", "-w", envvar="SHUYUAN_WORKSPACE", help="The workspace folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-Unmask = Annotated[str | None, typer.Option("--unmask", metavar="REASON", help="Show clear text; kept for audit.")]
+Unmask = Annotated[
+    str | None, typer.Option("--unmask", metavar="REASON", help="Show clear text; a second person gives leave.")
+]
 AsOf = Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="A day; default: today.")]
 Number = Annotated[int | None, typer.Option("--release", help="A release number; default: the current one.")]
 EntityOption = Annotated[str, typer.Option("--entity", "-e", help="The entity type.")]
@@ -83,10 +88,30 @@ def check_disk(root: Path, needed: int) -> None:
         )
 
 
-def keep_reason(ws: Workspace, reason: str | None, action: str, detail: dict[str, Any]) -> None:
-    """Keep the reason for clear text before any of it is shown."""
+def open_clear_text(
+    ws: Workspace, rules: Rules, reason: str | None, records: Iterable[tuple[str, SourceRecord]], detail: dict[str, Any]
+) -> None:
+    """Let the system user see the clear text of source records (entity type, record), before any of it is shown.
+
+    Nothing is done without a reason: then values stay masked. Leave comes from a second person, as at the desk; the
+    audit trail keeps the reason and `detail`.
+
+    Raises:
+        RefusedError: the reason is empty, or a second person has not given leave yet.
+    """
     if reason is None:
         return
     if not reason.strip():
         raise RefusedError("--unmask needs a reason; the audit trail keeps it")
-    AuditTrail(ws.decisions).append("unmask", {"action": action, "reason": reason, **detail})
+    queue, steward = Queue(ws, rules), getpass.getuser()
+    wanted: dict[str, list[SourceRecord]] = {}
+    for entity, record in dict.fromkeys(records):
+        wanted.setdefault(entity, []).append(record)
+    asked = [ask_leave(queue, entity, subjects, steward, reason) for entity, subjects in wanted.items()]
+    waiting = [str(number) for number in asked if number is not None]
+    if waiting:
+        raise RefusedError(
+            f"clear text needs a second person: decision {', '.join(waiting)} waits for one "
+            f"('shuyuan decide confirm {waiting[0]}'); ask again when it is confirmed"
+        )
+    AuditTrail(ws.decisions).append("unmask", {"reason": reason, **detail})

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from commands.printing import as_cell, err, field_title, out, plain, print_json, print_table
-from commands.shared import HERE, AsJson, AsOf, Place, Reason, Steward, Unmask, day_of, keep_reason
+from commands.shared import HERE, AsJson, AsOf, Place, Reason, Steward, Unmask, day_of, open_clear_text
 from golden_records import answers, masking, return_sheets, tickets
 from linkage.audit_trail import AuditTrail
+from linkage.decided import SourceRecord
 from linkage.decisions import DecisionStore
 from linkage.workspace import Workspace
 from rules.model import Rules
@@ -35,7 +37,8 @@ def tickets_list(
     """List the differences that were put to their sources, oldest first, and where each stands."""
     ws, rules, store = _tickets(workspace)
     found = store.tickets(source, entity, (state,) if state else (), limit)
-    keep_reason(ws, unmask, "tickets list", {"source": source, "entity": entity, "limit": limit})
+    detail = {"action": "tickets list", "source": source, "entity": entity, "limit": limit}
+    open_clear_text(ws, rules, unmask, _about(found), detail)
     _show_tickets("tickets", rules, found, unmask is not None, as_json)
 
 
@@ -44,7 +47,7 @@ def tickets_show(number: TicketNumber, workspace: Place = HERE, unmask: Unmask =
     """Show a ticket: both values, who must answer by when, and what became of it."""
     ws, rules, store = _tickets(workspace)
     ticket = store.ticket(number)
-    keep_reason(ws, unmask, "tickets show", {"ticket": number})
+    open_clear_text(ws, rules, unmask, _about([ticket]), {"action": "tickets show", "ticket": number})
     document = _ticket_document(rules, ticket, unmask is not None)
     one = rules.entities.get(ticket.entity)
     events = store.events(number)
@@ -131,8 +134,10 @@ def tickets_overdue(
     day = day_of(as_of)
     if not tickets.calendar_of(ws.rules_folder).announced(day.year):
         err.print(f"note: holidays.csv has no worked weekends of {day.year} yet; see docs/tickets.md")
-    keep_reason(ws, unmask, "tickets overdue", {"source": source, "entity": entity})
-    _show_tickets(f"overdue on {day}", rules, store.overdue(day, source, entity), unmask is not None, as_json)
+    found = store.overdue(day, source, entity)
+    detail = {"action": "tickets overdue", "source": source, "entity": entity}
+    open_clear_text(ws, rules, unmask, _about(found), detail)
+    _show_tickets(f"overdue on {day}", rules, found, unmask is not None, as_json)
 
 
 @tickets_app.command("escalate")
@@ -170,6 +175,15 @@ def _ticket_document(rules: Rules, ticket: tickets.Ticket, clear: bool) -> dict[
     for name in ("value", "said") if not clear else ():
         document[name] = masking.mask_value(one.entity, ticket.field, document[name]) if one else None
     return document
+
+
+def _about(found: Iterable[tickets.Ticket]) -> list[tuple[str, SourceRecord]]:
+    """The records whose values tickets show: who says something else, and where the golden value is from."""
+    return [
+        (one.entity, record)
+        for one in found
+        for record in ((one.source, one.source_key), (one.value_source, one.value_source_key))
+    ]
 
 
 def _show_tickets(title: str, rules: Rules, found: list[tickets.Ticket], clear: bool, as_json: bool) -> None:

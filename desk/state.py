@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 
 from fastapi import Request
@@ -46,6 +46,7 @@ class Desk:
         self._reading = threading.Lock()
         self._matcher: Matcher | None = None
         self._matching = threading.Lock()
+        self._warming = 0
         self.explaining = threading.Lock()
         self._lock = threading.Lock()
 
@@ -68,6 +69,8 @@ class Desk:
         if release is None:
             release = Release.of(self.ws.releases, wanted)
             self._take_rules(release)
+            if number is None:
+                self._warm(release.manifest.release)
         try:
             yield release
         finally:
@@ -99,6 +102,15 @@ class Desk:
                 self._matcher = Matcher(Release.of(self.ws.releases, release))
             return self._matcher.match(entity, said, source, limit)
 
+    def matching(self) -> int | None:
+        """The release whose match indexes are open, None while there is none or one is being opened."""
+        if not self._matching.acquire(blocking=False):
+            return None
+        try:
+            return None if self._matcher is None else self._matcher.release.manifest.release
+        finally:
+            self._matching.release()
+
     def close(self) -> None:
         """Let go of every release and table, and stop what is running."""
         self.runs.close()
@@ -113,6 +125,23 @@ class Desk:
                 for one in releases:
                     one.close()
             self._idle.clear()
+
+    def _warm(self, release: int) -> None:
+        """Open the match indexes of a release that has just become the current one, those that were asked before.
+
+        Whoever looks at the release first, whatever for, begins it, so that who matches next waits less or not at all.
+        """
+        matcher = self._matcher
+        if matcher is not None and matcher.release.manifest.release < release and self._warming < release:
+            self._warming = release
+            threading.Thread(target=self._open_matcher, args=(release, matcher.opened), daemon=True).start()
+
+    def _open_matcher(self, release: int, entities: tuple[str, ...]) -> None:
+        with self._matching, suppress(NotFoundError):
+            if self._matcher is not None and self._matcher.release.manifest.release < release:
+                self._close_matcher()
+                self._matcher = Matcher(Release.of(self.ws.releases, release))
+                self._matcher.open(entities)
 
     def _close_matcher(self) -> None:
         if self._matcher is not None:

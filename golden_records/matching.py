@@ -9,7 +9,8 @@ It is no promise: what a batch decides it decides over all records, under the co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -72,6 +73,17 @@ class Matcher:
     def close(self) -> None:
         for one in self._open.values():
             one.close()
+
+    @property
+    def opened(self) -> tuple[str, ...]:
+        """The entity types whose index is open."""
+        return tuple(self._open)
+
+    def open(self, entities: Iterable[str]) -> None:
+        """Open the indexes of entity types before anybody asks; one that the release lacks is passed over."""
+        for entity in entities:
+            with suppress(NotFoundError):
+                self._search(entity)
 
     def match(self, entity: str, said: Mapping[str, str | None], source: str | None = None, limit: int = 10) -> Matched:
         """Who a record of an entity type that says `said` may be; at most `limit` golden records.

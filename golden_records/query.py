@@ -7,6 +7,7 @@ A merged id answers with its heir, a split one with its successors, an ended one
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -22,6 +23,7 @@ from golden_records.segments import has_table, table_sql
 from rules.errors import NotFoundError
 
 Document = dict[str, Any]
+_PREFIX = re.compile("[A-Z]+")  # of a golden id, before its first digit
 EVENTS = "select seq, golden_id, kind, into_id, release, at from event where shown_by = ? order by seq"
 RELATIONS = """
 select entity, from_id, type, to_id, to_name, since, until, source, source_key from relation where from_id = ?
@@ -116,6 +118,11 @@ class Release:
         """The source records that a golden id, or its heir, holds, in order (NotFoundError: malformed)."""
         entity = self.entity_of(golden_id)
         return [member for heir in self.heirs(golden_id) for member in self._members(entity, heir)]
+
+    def ever_held(self, golden_id: str) -> list[tuple[str, str]]:
+        """The source records that a golden id holds or held, in order (NotFoundError: malformed)."""
+        sql = "select distinct source, source_key from t where golden_id = ? order by source, source_key"
+        return self.rows(self.entity_of(golden_id), "crosswalk", sql, [golden_id])
 
     def fate(self, golden_id: str) -> Document:
         """What became of an id: {golden_id, entity, lives, status, heirs, successors}.
@@ -235,6 +242,9 @@ class Release:
 
     def changes(self, since: int = 0, entity: str | None = None, limit: int | None = None) -> Iterator[Document]:
         """Every event of every release up to this one with a number above `since`, in order; the first `limit`."""
+        if self.by_id:
+            yield from self._events_after(since, entity, limit)
+            return
         left = limit
         for release in lineage(self.folder):
             manifest = read_manifest(release)
@@ -253,6 +263,21 @@ class Release:
                     for row in rows:
                         names = ("seq", "golden_id", "kind", "into_id", "release", "at")
                         yield dict(zip(names, row, strict=True)) | {"entity": name}
+
+    def _events_after(self, since: int, entity: str | None, limit: int | None) -> Iterator[Document]:
+        """The events in the look-up index, where it has them."""
+        prefixes = {state.prefix: name for name, state in self.manifest.entities.items() if entity in (None, name)}
+        if not prefixes:
+            return
+        names = ("seq", "golden_id", "kind", "into_id", "release", "at")
+        of = " or ".join(["golden_id glob ?"] * len(prefixes))
+        sql = (
+            f"select {', '.join(names)} from event where seq > ? and shown_by = golden_id and ({of}) "
+            "order by seq limit ?"
+        )
+        patterns = (f"{prefix}[0-9]*" for prefix in prefixes)
+        for row in self._lookup.execute(sql, (since, *patterns, -1 if limit is None else limit)):
+            yield dict(zip(names, row, strict=True)) | {"entity": prefixes[_PREFIX.findall(row[1])[0]]}
 
     def entity_of(self, golden_id: str) -> str:
         """The entity type of a golden id (NotFoundError: it is malformed, or of no type of this release)."""

@@ -33,6 +33,7 @@ from tests.deliveries import (
     run,
     said,
 )
+from tests.leave import give_leave
 
 P1 = "P000000000001U"
 C3 = "C0000000000030"
@@ -352,7 +353,7 @@ def test_an_audit_trail_whose_end_was_cut_off_is_not_the_one_that_was_anchored(c
     anchor = tmp_path / "anchor.jsonl"
     for _ in range(2):
         run("audit", "anchor", anchor, "--workspace", copy)
-        run("show", P1, "--unmask", "why", "--workspace", copy)
+        run("decide", "pin", "person", "civil_registry/C01", "--reason", "seen", "--workspace", copy)
     run("audit", "verify", "--anchor", anchor, "--workspace", copy)
     last = json.loads(anchor.read_text("utf-8").splitlines()[-1])["seq"]
     with closing(sqlite3.connect(copy / "decisions.sqlite")) as db:
@@ -515,6 +516,8 @@ def test_the_workspace_is_the_current_folder_or_the_one_in_the_environment(place
 
 def test_clear_text_is_shown_for_a_reason_that_the_audit_trail_keeps(copy: Path) -> None:
     masked = said("show", P1, "--workspace", copy)
+    assert invoke("show", P1, "--unmask", "信访核查", "--workspace", copy).exit_code == 4
+    assert give_leave(copy) == 1
     shown = said("show", P1, "--unmask", "信访核查", "--workspace", copy)
     assert {name: (masked["fields"][name]["value"], one["value"]) for name, one in shown["fields"].items()} == {
         "name": ("沈**", "沈青禾"),
@@ -525,6 +528,8 @@ def test_clear_text_is_shown_for_a_reason_that_the_audit_trail_keeps(copy: Path)
         "division": ("880101101", "880101101"),
         "address": ("青泉县新庄…", "青泉县新庄镇柳湾村1号"),
     }
+    assert invoke("review", "person", "--unmask", "核对两个号码", "--workspace", copy).exit_code == 4
+    assert give_leave(copy) == 1
     pair = said("review", "person", "--unmask", "核对两个号码", "--workspace", copy)[0]
     assert pair["fields"]["citizen_id"] == ["880101197207070020", "880101197207070047"]
     assert pair["fields"]["birth_date"] == ["19720707", "1972-07-07"]

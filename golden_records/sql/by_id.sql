@@ -20,6 +20,8 @@ create table if not exists event (
     primary key (shown_by, seq)
 ) without rowid;
 
+create index if not exists event_seq on event (seq) where shown_by = golden_id;
+
 create table if not exists state (
     golden_id text not null, position integer not null, state text, since text, until text, event text, source text,
     source_key text,

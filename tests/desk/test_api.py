@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from golden_records.queue import Queue
+from golden_records.release import rollback
 from linkage.audit_trail import AuditTrail
 from rules.errors import RefusedError
 from tests.desk.conftest import Office
+from tests.told import THIRD
 
 API = "/api/v1"
 
@@ -191,3 +194,17 @@ def test_the_audit_trail_is_told_to_its_administrator(office: Office) -> None:
     office.caller("steward", name="eve").post(f"{API}/verify", json=claims)
     told = office.caller("audit_administrator").get(f"{API}/audit", params={"limit": 1000}).json()
     assert told["whole"] is True and told["entries"][-1]["actor"] == "eve"
+
+
+def test_the_index_of_a_new_release_is_opened_before_anybody_asks_it(office: Office) -> None:
+    caller, desk = office.caller("reader"), office.app.state.desk
+    asked = {"entity": "ship", "record": {"mark": "MK-9"}}
+    before = caller.post(f"{API}/match", json=asked).json()["release"]
+    number = rollback(office.yard.ws, before, THIRD)
+    with desk.release() as release:
+        assert release.manifest.release == number
+    until = time.monotonic() + 60
+    while (desk.matching() or before) == before and time.monotonic() < until:
+        time.sleep(0.05)
+    assert desk.matching() == number
+    assert caller.post(f"{API}/match", json=asked).json()["release"] == number

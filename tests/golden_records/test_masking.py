@@ -14,6 +14,7 @@ from cli import app
 from golden_records.masking import mask_document, mask_value
 from linkage.audit_trail import AuditTrail
 from tests.golden_records.things import SHIP, Yard, ship
+from tests.leave import give_leave
 from tests.told import Told
 
 SHIPS = ship(SHIP).entity
@@ -67,6 +68,10 @@ def test_show_masks_unless_a_reason_is_given_that_the_audit_trail_keeps(told: To
     hidden = CliRunner().invoke(app, command)
     assert hidden.exit_code == 0, hidden.stderr
     assert not [value for value in CLEAR if value in hidden.stdout]
+    asked = CliRunner().invoke(app, [*command, "--unmask", "a complaint"])
+    assert asked.exit_code == 4 and "needs a second person" in asked.stderr and asked.stdout == ""
+    assert CliRunner().invoke(app, [*command, "--unmask", "a complaint"]).stderr == asked.stderr
+    assert give_leave(yard.ws.root) == 1
     before = len(AuditTrail(yard.ws.decisions).entries())
     shown = CliRunner().invoke(app, [*command, "--unmask", "a complaint"])
     assert shown.exit_code == 0 and "13912345678" in shown.stdout

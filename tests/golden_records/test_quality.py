@@ -27,6 +27,7 @@ from rules.errors import InputError, NotFoundError, RefusedError
 from rules.model import EntityRules, Rules
 from tests.deliveries import invoke
 from tests.golden_records.things import DAY, SHIP, Yard, only, record, ship, survived
+from tests.leave import give_leave
 
 CHECK = {"rule": "no_owner", "when": "owner is null", "field": "name", "title": {"zh": "无船东", "en": "no owner"}}
 ERROR = CHECK | {"rule": "no_name", "when": "name is null", "severity": "error"}
@@ -471,6 +472,8 @@ def test_the_commands_write_what_they_are_asked_for(copy: Yard, tmp_path: Path) 
     assert invoke("census", *place, "--html", str(tmp_path / "c.html")).exit_code == 0
     drawn = ("sample", "ship", *place, "--size", "5", "--to", str(sheet))
     assert invoke(*drawn, "--unmask", " ").exit_code == 4
+    assert invoke(*drawn, "--unmask", "checked against the files").exit_code == 4 and not sheet.exists()
+    assert give_leave(copy.ws.root) == 1
     assert json.loads(invoke(*drawn, "--unmask", "checked against the files", "--json").stdout)["values"] == 5
     (reason, drawing) = AuditTrail(copy.ws.decisions).entries()[-2:]
     assert (reason.action, reason.detail["reason"]) == ("unmask", "checked against the files")

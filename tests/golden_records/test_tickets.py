@@ -31,6 +31,7 @@ from rules.errors import InputError, NotFoundError, RefusedError, RulesError
 from rules.loader import SHIPPED, load_rules
 from rules.working_days import Calendar, read_calendar
 from tests.golden_records.things import Yard
+from tests.leave import give_leave
 
 FIRST, SECOND, THIRD = date(2024, 2, 5), date(2024, 3, 5), date(2024, 4, 8)
 NAMES = ("海鸥", "东风", "长江", "黄河", "珠江", "嘉陵", "汉江", "湘江")
@@ -734,6 +735,9 @@ def test_the_verbs_tell_masked_what_the_library_does(office: Office, tmp_path: P
         (2, "东…", "东…", "open"),
     ]
     assert "evidence" not in listed[0], "two masked values and a hash of both are no masked values"
+    command = ["tickets", "list", "--unmask", "核对", "--workspace", str(office.yard.ws.root)]
+    assert CliRunner().invoke(app, command).exit_code == 4
+    assert give_leave(office.yard.ws.root) == 1
     assert _said(office, "list", "--unmask", "核对")[0]["said"] == "海鸥号"
     assert AuditTrail(office.yard.ws.decisions).entries()[-1].detail["reason"] == "核对"
     assert _said(office, "list", "--source", "insurer") == _said(office, "list", "--state", "closed") == []
