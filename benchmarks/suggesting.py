@@ -178,16 +178,16 @@ def as_text(document: Document) -> str:
         "| --- | --- | ---: | --- | --- | --- | ---: | ---: |",
     ]
     for one in document["sets"]:
-        cells = [_cell(one["written"]), _cell(one["suggested"]), _cell(one["by_half"], "other_half")]
+        cells = [_cell(one["written"]), _cell(one["suggested"]), _cell(one.get("by_half"), "other_half")]
         lines.append(
             f"| {one['set']} | {one['entity']} | {one['records']:,} | {' | '.join(cells)} | "
-            f"{_share(one['written']['other_half'])} | {one['cpu_s']:.0f} |"
+            f"{_share(one['written'].get('other_half'))} | {one['cpu_s']:.0f} |"
         )
     return "\n".join(lines) + "\n"
 
 
-def _cell(one: Document, recall: str = "recall") -> str:
-    return f"{one['rules']}, {one['pairs']:,}, {_share(one[recall])}"
+def _cell(one: Document | None, recall: str = "recall") -> str:
+    return f"{one['rules']}, {one['pairs']:,}, {_share(one[recall])}" if one else ""
 
 
 def _share(value: float | None) -> str:
