@@ -189,9 +189,17 @@ def _name(rule: BlockingRule) -> str:
 def masked_keys(entity: Entity, rule: BlockingRule, values: Sequence[str | None]) -> tuple[str | None, ...]:
     """The keys of a block as they may be shown: by the mask of the field's kind, or only a first letter."""
     owner = {
-        column: KINDS[field.kind] for name, field in entity.fields.items() for column in field_columns(name, field.kind)
+        column: (KINDS[field.kind], column[len(name) :].removeprefix("__"))
+        for name, field in entity.fields.items()
+        for column in field_columns(name, field.kind)
     }
+
+    def shown(key: str, value: str) -> str:
+        if key not in owner:
+            return f"{value[:1]}***"
+        kind, column = owner[key]
+        return kind.mask_column(column, value) if column else kind.mask(value)
+
     return tuple(
-        None if value is None else owner[key].mask(value) if key in owner else f"{value[:1]}***"
-        for key, value in zip(block_keys(rule), values, strict=True)
+        None if value is None else shown(key, value) for key, value in zip(block_keys(rule), values, strict=True)
     )

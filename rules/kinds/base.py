@@ -77,7 +77,7 @@ class Kind:
     findings    code -> Finding; codes are snake_case and unique over all kinds
     options     option -> default; the allowed `options` of a field of this kind (a default of None: optional)
     references  names of tables in `rules/reference/` that `parse` or `compare` reads as `reference.<name>`
-    ascii       column names (\"\" is the value, \"key\", …) that hold ASCII only, on which byte-wise
+    ascii       column names (\"\" is the value, "key", …) that hold ASCII only, on which byte-wise
                 string functions are right; on every other column they are forbidden
     """
 
@@ -124,6 +124,10 @@ class Kind:
     def mask(self, value: str) -> str:
         """The value as it is shown to people who did not ask, with a reason, for the clear text."""
         raise NotImplementedError
+
+    def mask_column(self, column: str, value: str) -> str:
+        """The value of a derived column ("key", …) as it is shown beside a masked value, which it must not complete."""
+        return self.mask(value)
 
 
 class Parsed(Protocol):

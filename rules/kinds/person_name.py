@@ -63,6 +63,10 @@ class PersonName(Kind):
         kept = 2 if len(value) > 2 and value[:2] in _compound_surnames() else 1
         return value[:kept] + "".join(mark if mark in "· " else "*" for mark in value[kept:])
 
+    def mask_column(self, column: str, value: str) -> str:
+        """What does not begin with the surname would show what the mask of the name hides: nothing of it is shown."""
+        return "*" * len(value) if column in _WITHIN else self.mask(value)
+
 
 def _alike(column: str) -> str:
     """SQL: one character differs, and its four-corner code in at most one of the five digits."""
@@ -111,6 +115,7 @@ def _compound_surnames() -> frozenset[str]:
         return frozenset(row["surname"] for row in csv.DictReader(file) if len(row["surname"]) == 2)
 
 
+_WITHIN = frozenset({"given", "given_toneless", "chars", "shape", "skeleton"})
 _ASCII = ("toned", "toneless", "alternative", "surname_pinyin", "given_toneless", "initials", "shape", "skeleton")
 
 PERSON_NAME = PersonName(

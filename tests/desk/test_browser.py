@@ -130,7 +130,10 @@ def test_axe_finds_nothing_that_keeps_people_out(browser: Browser, yard: Yard) -
         eve.click("领取并开始")
         review = eve.page.url.removeprefix(eve.desk)
         places = [(eve, path) for path in ("/", "/queue", "/queue/mine", "/queue/second", review, f"/golden/{golden}")]
-        places += [(eve, path) for path in ("/search", "/search/match", "/tickets", "/tickets/1", "/quality", "/plan")]
+        places += [
+            (eve, path)
+            for path in ("/search", "/search/match", "/explain", "/tickets", "/tickets/1", "/quality", "/plan")
+        ]
         places += [(eve, "/queue/done"), (eve, "/nowhere"), (aud, "/audit"), (aud, "/login")]
         grave = []
         for language in ("zh-CN", "en"):

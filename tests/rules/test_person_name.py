@@ -210,6 +210,13 @@ def test_a_mask_keeps_the_surname() -> None:
     assert masked == ["张*", "王**", "欧阳*", "阿***·***"]
 
 
+def test_no_derived_column_completes_a_masked_name() -> None:
+    kind, row = KINDS["person_name"], read("沈青禾")
+    shown = {name: kind.mask_column(name, row[name]) for name in kind.columns if row[name] is not None}
+    assert not [name for name, text in shown.items() if set(text) & set("青禾") or "qing" in text or "he" in text]
+    assert (shown["given"], shown["surname"], shown["folded"]) == ("**", "沈", "沈**")
+
+
 def test_term_frequencies_are_those_of_the_sound() -> None:
     found = {one.label: one.term_frequency for one in KINDS["person_name"].compare("name", {}).levels}
     assert [label for label, column in found.items() if column == "name__toneless"] == [
