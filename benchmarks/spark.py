@@ -49,7 +49,13 @@ GOALS = {"100 M persons": 160_000_000, "1.4 bn persons": 2_240_000_000}
 CORES = 512
 PARTITION = 128 << 20  # bytes of a shuffle that one task reads
 MOVED = ("block", "score", "cluster")  # the steps that run on Spark alone
-EVENTS = {"spark.eventLog.enabled": "true", "spark.eventLog.compress": "false"}
+# Small tables are shuffled like large ones, or what is read off the log would say nothing of those.
+EVENTS = {
+    "spark.eventLog.enabled": "true",
+    "spark.eventLog.compress": "false",
+    "spark.sql.autoBroadcastJoinThreshold": "-1",
+    "spark.sql.adaptive.autoBroadcastJoinThreshold": "-1",
+}
 TICKS = os.sysconf("SC_CLK_TCK")
 Document = dict[str, Any]
 
