@@ -100,7 +100,7 @@ def test_the_table_has_every_page_and_every_form_is_checked(waterfront: Office) 
     for method, path, form, _ in PAGES:
         if method == "POST" and not path.startswith("/audit"):
             answer = eve.client.post(path.format(id=id_of(waterfront, "t1")), data=form)
-            assert answer.status_code == 403 and "another session" in answer.text, path
+            assert answer.status_code == 403 and "另一会话" in answer.text, path
 
 
 def test_no_page_shows_what_is_personal(waterfront: Office) -> None:
@@ -272,7 +272,7 @@ def test_a_pair_is_explained_masked_and_a_golden_record_tells_how_it_came_togeth
     shown = told(eve.send("/explain", **PAIR))
     assert "权重" in shown and "先验" in shown and "分块规则" in shown
     assert not [value for value in CLEAR if value in shown]
-    assert "一条记录" in told(eve.get(f"/golden/{id_of(waterfront, 't1')}/how"))
+    assert "第 1 步" in told(eve.get(f"/golden/{id_of(waterfront, 't1')}/how"))
     eve.client.cookies.set("shuyuan_language", "en")
     assert "found by the blocking rule" in told(eve.send("/explain", **PAIR))
     eve.client.cookies.delete("shuyuan_language")
@@ -325,7 +325,7 @@ def test_a_plan_is_published_once_somebody_approved_it(waterfront: Office) -> No
     assert "已批准" in ann.send("/plan/say", inputs=inputs, said="approve", reason="looked at it")
     ann.decide(items(ann.get("/queue"))[0], "same")
     own = ann.post("/plan/say", inputs=inputs, said="approve", reason="x")
-    assert own.status_code == 409 and "of ann is in this plan" in own.text
+    assert own.status_code == 409 and "ann 的判定" in own.text
     ann.send("/plan/publish", inputs=inputs)
     for _ in range(600):
         if not waterfront.app.state.desk.runs.busy:
