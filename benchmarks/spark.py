@@ -85,8 +85,8 @@ def main() -> None:
     if chosen.save:
         path = RESULTS / "spark.json"
         kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
-        kept[str(chosen.records)] = found
-        write("spark", dict(sorted(kept.items(), key=lambda item: int(item[0]))))
+        kept[f"{chosen.records} alone" if chosen.alone else str(chosen.records)] = found
+        write("spark", kept)
         record("spark", found)
     print(json.dumps(found, indent=1) if chosen.json else _table(found))
 
