@@ -91,6 +91,7 @@ _REFUSALS: tuple[str, ...] = (
     N_("the redirects of %(golden_id)s run in a circle; the release is damaged"),
     N_("nothing is published yet; run 'shuyuan publish'"),
     N_("there is no release %(release)s; 'shuyuan status' lists them"),
+    N_("%(file)s is missing; copy it from a backup, or publish again"),
     N_("release %(release)s keeps no rules and has no match index; run 'shuyuan link' and publish again"),
     N_("there is no match index of %(entity)s that this version can read; run 'shuyuan link' and publish"),
     N_("%(place)s is one record; name two"),

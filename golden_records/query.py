@@ -45,7 +45,12 @@ class Release:
             raise NotFoundError(f"{self._path} is missing; copy it from a backup, or publish again")
         self._lookup = sqlite3.connect(f"file:{self._path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
         self._con = duckdb.connect()
-        self.by_id = by_id.is_whole(self._lookup)  # whether the index holds what is asked by golden id
+        try:
+            self.by_id = by_id.is_whole(self._lookup)  # whether the index holds what is asked by golden id
+        except sqlite3.Error as error:
+            error.add_note(str(self._path))
+            self.close()
+            raise
 
     @classmethod
     def of(cls, releases: Path, number: int | None = None) -> Release:

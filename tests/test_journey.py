@@ -567,7 +567,8 @@ def test_the_status_says_what_is_there(journey: Journey) -> None:
         (2, SECOND_DAY, {"committee": 5, "person": 9, "household": 2}),
     ]
     assert found["waiting"] == {"committee": 0, "institution": 0, "organization": 0, "person": 1, "household": 0}
-    assert found["decisions"] == {"different": 1, "same": 1}
+    # Other tests asked for clear text, which a second person gave leave to.
+    assert {kind: n for kind, n in found["decisions"].items() if kind != "unmask"} == {"different": 1, "same": 1}
 
 
 def test_an_export_has_clear_text_for_a_stated_purpose(journey: Journey, tmp_path: Path) -> None:
@@ -594,7 +595,7 @@ def test_an_export_has_clear_text_for_a_stated_purpose(journey: Journey, tmp_pat
 
 
 def test_the_audit_trail_tells_the_whole_way_and_is_unbroken(journey: Journey) -> None:
-    found = said("audit", "list", "--workspace", journey.ws)
+    found = said("audit", "list", "--limit", 1000, "--workspace", journey.ws)
     told = [one["action"] for one in found if one["detail"].get("kind") != "unmask"]
     assert [action for action in told if action not in ("unmask", "confirm", "export")][:5] == [
         "init",

@@ -139,13 +139,20 @@ FLEET = [
 
 
 @pytest.fixture(scope="module")
-def harbour(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace with the fleet linked, by rules with made-up weights; to be copied."""
-    folder = tmp_path_factory.mktemp("boats")
-    shutil.copytree(RULES, folder / "rules")
-    rules = weighed(load_rules(folder / "rules").entities["boat"], SHARES)
-    (folder / "rules/boat/weights.json").write_text(json.dumps(rules.weights))
-    ws = Workspace.create(folder / "ws", "07", folder / "rules")
+def boats(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A rules folder with made-up weights."""
+    folder = tmp_path_factory.mktemp("boats") / "rules"
+    shutil.copytree(RULES, folder)
+    rules = weighed(load_rules(folder).entities["boat"], SHARES)
+    (folder / "boat/weights.json").write_text(json.dumps(rules.weights))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def harbour(tmp_path_factory: pytest.TempPathFactory, boats: Path) -> Path:
+    """A workspace with the fleet linked; to be copied."""
+    folder = tmp_path_factory.mktemp("fleet")
+    ws = Workspace.create(folder / "ws", "07", boats)
     deliver(ws, "harbour", FIRST, FLEET)
     assert both(ws, folder / "aside", FIRST + timedelta(1)) == {"boat": None}
     return ws.root
