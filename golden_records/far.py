@@ -23,6 +23,7 @@ from golden_records.verification import verify
 from linkage.spark import sharing
 from linkage.spark.sharing import Batches
 from linkage.spark.shelf import Shelf
+from linkage.spark.tasks import connection
 from linkage.workspace import use_entity
 from rules.columns import quote
 from rules.model import EntityRules
@@ -47,8 +48,7 @@ class Surviving:
     whole: Mapping[str, pa.Table]
 
     def __call__(self, batches: Batches) -> Batches:
-        con = duckdb.connect()
-        con.execute("set threads = 1")
+        con = connection()
         use_entity(con, self.rules.name)
         if not sharing.unpack(con, batches, self.tables):
             return

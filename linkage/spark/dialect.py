@@ -15,6 +15,7 @@ import sqlglot
 from sqlglot import exp
 
 from linkage.sql import statements
+from rules.expressions import parsed
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -40,7 +41,7 @@ _NAMES: dict[type[exp.Expr], str] = {exp.IntDiv: "//", exp.Mod: "%"}
 def named_functions(sql: str) -> set[str]:
     """The functions, and the operators that are one, that a statement in DuckDB's dialect calls."""
     found = set()
-    for node in sqlglot.parse_one(sql, read="duckdb").walk():
+    for node in parsed(sql).walk():
         if type(node) in _NAMES:
             found.add(_NAMES[type(node)])
         elif isinstance(node, exp.Anonymous):

@@ -41,7 +41,7 @@ BLOCK_COLUMNS = {"rule": "INTEGER", "block": "VARCHAR", "ordinal": "BIGINT", "du
 RECORD, EDGE, WITNESS = range(3)
 
 
-def _connection() -> duckdb.DuckDBPyConnection:
+def connection() -> duckdb.DuckDBPyConnection:
     """A DuckDB of one thread: a task has one core."""
     con = duckdb.connect()
     con.execute("set threads = 1")
@@ -80,7 +80,7 @@ class Parsing:
 
     def ready(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB that has the reference tables."""
-        con = _connection()
+        con = connection()
         load_references(con, self.entity, self.rules_folder)
         return con
 
@@ -97,7 +97,7 @@ class Blocking:
     types: dict[str, str]
 
     def __call__(self, batches: Batches) -> Batches:
-        con = _connection()
+        con = connection()
         for batch in batches:
             con.register(INCOMING, batch)
             con.execute(f"create or replace table standard as select {_typed(self.types)} from {INCOMING}")
@@ -135,7 +135,7 @@ class Scoring:
     totals: dict[str, int]
 
     def __call__(self, batches: Batches) -> Batches:
-        con = _connection()
+        con = connection()
         for batch in batches:
             yield from self._weigh(con, batch)
 
@@ -211,7 +211,7 @@ class Uniting:
         found = [batch for batch in batches if batch.num_rows]
         if not found:
             return
-        con = _connection()
+        con = connection()
         use_entity(con, self.rules.name)
         con.register(INCOMING, pa.Table.from_batches(found))
         con.execute(
