@@ -28,9 +28,7 @@ from typing import Any
 import duckdb
 
 from benchmarks.steps import RESULTS, environment, record, run, write
-from demo.population import generate
 from linkage.decisions import DecisionStore
-from linkage.ingest import load_file
 from linkage.link import link
 from linkage.progress import Advance
 from linkage.workspace import Workspace
@@ -95,7 +93,7 @@ def measure(work: Path, engines: tuple[str, ...], records: int, seed: int, how: 
     """The figures of one number of records; `how` is the master and the entity types to link (none: all)."""
     master, only = how
     made = json.dumps([str(work), records, seed])
-    run("make", [sys.executable, "-c", f"from benchmarks.spark import make; make(*{made})"])
+    run("make", [sys.executable, "-c", f"from benchmarks.versus_splink import make; make(*{made}, only=None)"])
     sides = {}
     for engine in engines:
         shutil.copytree(work / "workspace", work / engine)
@@ -123,20 +121,6 @@ def measure(work: Path, engines: tuple[str, ...], records: int, seed: int, how: 
         "environment": environment(),
     }
     return found | ({"goals": goals(found)} if "person" in entities else {})
-
-
-def make(folder: str, records: int, seed: int) -> None:
-    """Make the records and load them into a workspace."""
-    work = Path(folder)
-    made = generate(work / "files", records, seed)
-    ws = Workspace.create(work / "workspace")
-    rules = ws.load_rules()
-    con = ws.connect()
-    try:
-        for entity, source, path in made.files:
-            load_file(con, ws, rules.entities[entity], source, path)
-    finally:
-        con.close()
 
 
 def goals(found: Document, entity: str = "person") -> Document:

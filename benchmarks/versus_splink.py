@@ -109,8 +109,8 @@ def measure(work: Path, records: int, seed: int, dense: bool) -> Document:
     return document
 
 
-def make(folder: str, records: int, seed: int) -> None:
-    """Make the records and load them into a workspace."""
+def make(folder: str, records: int, seed: int, only: str | None = ENTITY) -> None:
+    """Make the records and load those of one entity type, or of all, into a workspace."""
     work = Path(folder)
     made = generate(work / "files", records, seed)
     ws = Workspace.create(work / "workspace")
@@ -118,8 +118,8 @@ def make(folder: str, records: int, seed: int) -> None:
     con = ws.connect()
     try:
         for entity, source, path in made.files:
-            if entity == ENTITY:
-                load_file(con, ws, rules.entities[ENTITY], source, path)
+            if only in (None, entity):
+                load_file(con, ws, rules.entities[entity], source, path)
     finally:
         con.close()
     shutil.rmtree(work / "files")

@@ -12,11 +12,11 @@ from rich.table import Table
 
 from commands.printing import err, field_title, out, plain, print_json, print_table, say
 from commands.shared import HERE, AsJson, Place, Steward, Unmask, entity_of, open_clear_text
-from golden_records import masking
 from golden_records.kappa import Agreement
 from golden_records.queue import CLAIM_HOURS, Queue, Where
 from linkage.items import Item
 from linkage.workspace import Workspace
+from rules.masking import mask_value
 from rules.model import EntityRules
 
 app = typer.Typer()
@@ -166,7 +166,7 @@ def _document(one: EntityRules, item: Item, clear: bool) -> dict[str, Any]:
     pair = item.waiting
 
     def shown(name: str, value: str | None) -> str | None:
-        return value if clear else masking.mask_value(one.entity, name, value)
+        return value if clear else mask_value(one.entity, name, value)
 
     records = [dict(zip(("source", "source_key"), subject, strict=True)) for subject in pair.subjects]
     return {

@@ -12,7 +12,6 @@ import typer
 
 from commands.printing import err, out, plain, print_json, print_table
 from commands.shared import HERE, AsJson, EntityName, Place, Reason, Steward, entity_of, record_of
-from golden_records import masking
 from golden_records.query import Release
 from golden_records.queue import Queue, Receipt
 from linkage.audit_trail import AuditTrail
@@ -21,6 +20,7 @@ from linkage.decision_files import export_csv, import_csv
 from linkage.decisions import Decision
 from linkage.workspace import Workspace
 from rules.errors import NotFoundError
+from rules.masking import mask_value
 from rules.model import Rules
 
 decide_app = typer.Typer(no_args_is_help=True, help="Record what a steward decided about source records.")
@@ -241,5 +241,5 @@ def _payload(rules: Rules | None, decision: Decision) -> dict[str, Any]:
     if decision.kind != "answer":
         return {"payload": payload}
     value = payload.get("value")
-    payload["value"] = masking.mask_value(one.entity, str(payload["field"]), str(value)) if value and one else None
+    payload["value"] = mask_value(one.entity, str(payload["field"]), str(value)) if value and one else None
     return {"payload": payload, "evidence": None}

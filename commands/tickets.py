@@ -11,11 +11,12 @@ import typer
 
 from commands.printing import as_cell, err, field_title, out, plain, print_json, print_table
 from commands.shared import HERE, AsJson, AsOf, Place, Reason, Steward, Unmask, day_of, open_clear_text
-from golden_records import answers, masking, return_sheets, tickets
+from golden_records import answers, return_sheets, tickets
 from linkage.audit_trail import AuditTrail
 from linkage.decided import SourceRecord
 from linkage.decisions import DecisionStore
 from linkage.workspace import Workspace
+from rules.masking import mask_value
 from rules.model import Rules
 
 tickets_app = typer.Typer(no_args_is_help=True, help="Put differences to the sources they come from, and take answers.")
@@ -54,7 +55,7 @@ def tickets_show(number: TicketNumber, workspace: Place = HERE, unmask: Unmask =
     for event in events if unmask is None else ():
         if event.get("corrected_value"):
             value = event["corrected_value"]
-            event["corrected_value"] = masking.mask_value(one.entity, ticket.field, value) if one else None
+            event["corrected_value"] = mask_value(one.entity, ticket.field, value) if one else None
     if as_json:
         return print_json(document | {"events": events})
     for name, value in document.items():
@@ -173,7 +174,7 @@ def _ticket_document(rules: Rules, ticket: tickets.Ticket, clear: bool) -> dict[
         del document["evidence"]  # with two masked values beside it, it gives them away
     one = rules.entities.get(ticket.entity)
     for name in ("value", "said") if not clear else ():
-        document[name] = masking.mask_value(one.entity, ticket.field, document[name]) if one else None
+        document[name] = mask_value(one.entity, ticket.field, document[name]) if one else None
     return document
 
 

@@ -17,11 +17,11 @@ from desk.differing import Pieces, marked
 from desk.drawing import Waterfall, waterfall
 from desk.language import Language, titled, translator
 from desk.sight import Sight
-from golden_records import masking
 from golden_records.queue import Queue, Where
 from golden_records.tickets import Ticket
 from linkage.items import Item
 from rules.errors import DeniedError
+from rules.masking import mask_value
 from rules.model import EntityRules, Rules
 from rules.titles import comparison_title, level_title
 
@@ -136,7 +136,7 @@ def page_of(item: Item, one: EntityRules, grant: Grant, language: Language, clea
 def _row(one: EntityRules, item: Item, name: str, language: Language, clear: bool) -> Row:
     values = item.waiting.said[name]
     title = titled(one.entity.fields[name].title, language)
-    shown = [value if clear else masking.mask_value(one.entity, name, value) for value in values]
+    shown = [value if clear else mask_value(one.entity, name, value) for value in values]
     if len(values) == 2 and all(values):
         left, right = (str(value) for value in values)
         pieces = marked(left, right, (str(shown[0]), str(shown[1])))

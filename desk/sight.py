@@ -115,6 +115,16 @@ class Sight:
         return {row[0] for row in rows if self.grant.sees_region(row[1:])}
 
 
+def granted_sources(rules: Rules, grant: Grant) -> list[tuple[str, str]]:
+    """The sources of the entity types that a grant shows: (entity type, source)."""
+    return [
+        (name, source)
+        for name, one in rules.entities.items()
+        if grant.sees_entity(name)
+        for source in one.sources.sources
+    ]
+
+
 def _divisions(entity: Entity) -> list[str]:
     """The published fields that say where a golden record is."""
     return [name for name, field in entity.fields.items() if field.kind == REGION and field.golden]

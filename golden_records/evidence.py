@@ -26,7 +26,7 @@ import duckdb
 
 from golden_records.kept import Kept, kept_of
 from golden_records.manifest import MANIFEST
-from golden_records.masking import mask_row, mask_value
+from golden_records.masking import mask_row
 from golden_records.match_index import MATCH, REFERENCE, RULES
 from golden_records.release import TABLES
 from golden_records.replay import seal_of
@@ -39,6 +39,7 @@ from linkage.decisions_then import copy_as_of
 from linkage.frequencies import FILE as FREQUENCIES
 from linkage.workspace import Workspace
 from rules.errors import RefusedError
+from rules.masking import mask_value
 from rules.model import Rules
 
 LISTING = "evidence.json"

@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from golden_records import masking
 from linkage.block import masked_keys
 from linkage.explain import Explanation, Join
+from rules.masking import mask_value
 from rules.model import EntityRules
 from rules.titles import comparison_title, level_title
 
@@ -97,7 +97,7 @@ def document(rules: EntityRules, found: Explanation, folder: Path, language: Lan
     if not unmask:
         for reading in told["readings"]:
             for name in ("said", "read"):
-                reading[name] = tuple(masking.mask_value(entity, reading["field"], value) for value in reading[name])
+                reading[name] = tuple(mask_value(entity, reading["field"], value) for value in reading[name])
         for block, rule in zip(told["blocks"], entity.blocking, strict=True):
             block["keys"] = tuple(masked_keys(entity, rule, side) for side in block["keys"])
     for reading in told["readings"]:

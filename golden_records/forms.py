@@ -16,12 +16,12 @@ from typing import Any
 
 import duckdb
 
-from golden_records.masking import mask_value
 from golden_records.query import Release
 from golden_records.views import open_views
 from rules.asking import walk
 from rules.columns import quote
 from rules.errors import InputError, NotFoundError
+from rules.masking import mask_value
 from rules.model import Question, Rules
 
 Document = dict[str, Any]

@@ -8,15 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rules.kinds import KINDS
+from rules.masking import mask_value
 from rules.model import Entity
-
-
-def mask_value(entity: Entity, field: str, value: str | None) -> str | None:
-    """One value of `field` as its kind masks it; a public field as it is."""
-    if value is None or field not in entity.fields or entity.fields[field].public:
-        return value
-    return KINDS[entity.fields[field].kind].mask(value)
 
 
 def mask_row(entity: Entity, table: str, row: dict[str, Any]) -> dict[str, Any]:

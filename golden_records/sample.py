@@ -18,11 +18,11 @@ from typing import Any
 
 import duckdb
 
-from golden_records.masking import mask_value
 from golden_records.query import Release
 from golden_records.scorecard import share
 from golden_records.segments import has_table, table_sql
 from rules.errors import InputError, NotFoundError, RefusedError
+from rules.masking import mask_value
 from rules.model import EntityRules, Rules
 
 Document = dict[str, Any]

@@ -21,11 +21,11 @@ from typing import Any
 
 import duckdb
 
-from golden_records.masking import mask_value
 from golden_records.query import Release
 from golden_records.views import open_views
 from rules.columns import quote
 from rules.errors import NotFoundError, Problem, RulesError
+from rules.masking import mask_value
 from rules.model import Rules, Watch
 
 Document = dict[str, Any]

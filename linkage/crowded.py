@@ -12,7 +12,7 @@ import duckdb
 from linkage.sql import rows
 from linkage.values import NTH
 from rules.columns import quote
-from rules.kinds import KINDS
+from rules.masking import mask_value
 from rules.model import Entity
 
 
@@ -34,9 +34,8 @@ def crowded(con: duckdb.DuckDBPyConnection, entity: Entity) -> Iterator[str]:
             where value is not null group by source order by 3 desc, source""",
             most=most,
         )
-        rule = entity.fields[field]
         for source, text, records, values in found:
-            shown = text if rule.public else KINDS[rule.kind].mask(str(text))
+            shown = mask_value(entity, field, str(text))
             others = f", and as many share {int(str(values)) - 1:,} other values" if int(str(values)) > 1 else ""
             yield (
                 f"{entity.entity}: {int(str(records)):,} records of source {source} have one {field}, {shown} "

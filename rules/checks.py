@@ -16,7 +16,7 @@ from sqlglot.errors import SqlglotError
 from rules.columns import FIXED, GOLDEN, ascii_columns, standard_columns
 from rules.errors import Problem
 from rules.errors import unknown_names as _known
-from rules.expressions import parsed
+from rules.expressions import called, parsed
 from rules.kinds import KINDS
 from rules.model import Authority, ComparisonRule, Entity, EntityRules, Rules, Sources
 
@@ -172,7 +172,7 @@ def bytewise_uses(sql: str, ascii_names: frozenset[str]) -> list[str]:
     """Byte-wise string functions in `sql` that are applied to anything but ASCII columns."""
     found = []
     for call in parsed(sql).find_all(exp.Func):
-        name = call.sql("duckdb").split("(")[0].lower()
+        name = called(call)
         if name in BYTEWISE:
             columns = {_unsided(column.name) for column in call.find_all(exp.Column)}
             if not columns or not columns <= ascii_names:

@@ -18,3 +18,8 @@ def parsed(sql: str) -> exp.Expr:
         sqlglot.errors.SqlglotError: it is not SQL.
     """
     return sqlglot.parse_one(sql, read="duckdb")
+
+
+def called(tree: exp.Expr) -> str:
+    """The function that an expression calls, as DuckDB calls it; nothing where it is no call."""
+    return tree.sql("duckdb").split("(")[0].lower() if isinstance(tree, exp.Func) else ""

@@ -19,7 +19,7 @@ from desk.drawing import Waterfall, waterfall
 from desk.identity import require
 from desk.language import Language, language_of, translator
 from desk.pages.rendering import render
-from desk.sight import Sight
+from desk.sight import Sight, granted_sources
 from desk.state import Desk, desk_of
 from golden_records import explained
 from linkage.decided import SourceRecord
@@ -73,13 +73,7 @@ def how_page(request: Request, golden_id: str, identity: Annotated[Identity, req
 
 
 def _page(request: Request, identity: Identity, **more: Any) -> Response:
-    desk = desk_of(request)
-    sources = [
-        (name, source)
-        for name, one in desk.rules.entities.items()
-        if identity.grant.sees_entity(name)
-        for source in one.sources.sources
-    ]
+    sources = granted_sources(desk_of(request).rules, identity.grant)
     nothing = dict.fromkeys(("left_source", "left_key", "right_source", "right_key"), "")
     known: dict[str, Any] = {"asked": nothing, "sources": sources, "told": None, "how": None, "steps": []}
     return render(request, "explain.html", identity, **(known | more))

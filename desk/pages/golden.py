@@ -17,11 +17,11 @@ from desk.pages.rendering import Titles, render
 from desk.pages.review import Reason
 from desk.sight import Sight
 from desk.state import Desk, desk_of
-from golden_records import masking
 from golden_records.query import Document, Release
 from golden_records.queue import Queue
 from golden_records.tickets import TicketStore
 from linkage.decisions import Decision
+from rules.masking import mask_value
 from rules.model import Rules
 
 router = APIRouter(include_in_schema=False)
@@ -154,7 +154,7 @@ def _name(release: Release, sight: Sight, golden_id: str) -> str:
     for name, rule in rules.fields.items():
         value = shown.get(name, {}).get("value")
         if value and rule.kind.endswith(NAMES) and not rule.identifier and sight.grant.sees_attribute(name):
-            return str(masking.mask_value(rules, name, value))
+            return str(mask_value(rules, name, value))
     return ""
 
 

@@ -14,7 +14,7 @@ from desk.access import Identity
 from desk.identity import require
 from desk.language import language_of, titled
 from desk.pages.rendering import go, render
-from desk.sight import Sight
+from desk.sight import Sight, granted_sources
 from desk.state import Desk, desk_of
 from golden_records.query import Release
 from rules.errors import NotFoundError
@@ -74,13 +74,7 @@ async def match(request: Request, identity: Annotated[Identity, require("match")
 
 
 def _show(request: Request, identity: Identity, **more: Any) -> Response:
-    desk = desk_of(request)
-    sources = [
-        (name, source)
-        for name, one in desk.rules.entities.items()
-        if identity.grant.sees_entity(name)
-        for source in one.sources.sources
-    ]
+    sources = granted_sources(desk_of(request).rules, identity.grant)
     known: dict[str, Any] = {"hits": None, "asked": {"source": "", "key": ""}, "sources": sources}
     return render(request, "search.html", identity, **(known | more))
 

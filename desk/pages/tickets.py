@@ -17,10 +17,10 @@ from desk.pages.rendering import go, render
 from desk.pages.review import Reason
 from desk.sight import Sight
 from desk.state import Desk, desk_of
-from golden_records import masking
 from golden_records.answers import take_one
 from golden_records.tickets import STATES, Ticket, TicketStore
 from rules.errors import DeniedError
+from rules.masking import mask_value
 
 router = APIRouter(include_in_schema=False)
 Who = Annotated[Identity, require("answer_tickets")]
@@ -117,4 +117,4 @@ def _masked(desk: Desk, ticket: Ticket) -> Ticket:
 
 def _mask(desk: Desk, ticket: Ticket, value: Any) -> str | None:
     one = desk.rules.entities.get(ticket.entity)
-    return masking.mask_value(one.entity, ticket.field, str(value)) if one and value else None
+    return mask_value(one.entity, ticket.field, str(value)) if one and value else None

@@ -8,7 +8,7 @@ the pairs whose record of l comes first.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,8 +39,11 @@ class Classes:
     turns: bool
 
     @classmethod
-    def of(cls, columns: Columns, names: Collection[str], turns: bool) -> Classes:
-        """The classes of records that are equal in the named columns; where few are, each is one of its own."""
+    def of(cls, columns: Columns, names: Collection[str], turns: Callable[[], bool]) -> Classes:
+        """The classes of records that are equal in the named columns; where few are, each is one of its own.
+
+        `turns` is asked, which costs a little, only where there are classes.
+        """
         mixed = _mixed(columns, names)
         order = np.argsort(mixed, kind="stable")
         first = np.ones(order.size, dtype=np.bool_)
@@ -60,7 +63,7 @@ class Classes:
         start[heads] = begins
         size[heads] = np.diff(np.append(begins, order.size))
         last[heads] = order[begins + size[heads] - 1]
-        return cls(order.astype(np.int32), start, size, last, turns)
+        return cls(order.astype(np.int32), start, size, last, turns())
 
     @classmethod
     def single(cls, columns: Columns) -> Classes:

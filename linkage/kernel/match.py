@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import duckdb
@@ -96,7 +97,6 @@ class Compiled:
     group     the column of the group that a source declares free of duplicates
     adjusted  the columns whose value frequencies adjust weights
     matched   all columns but that of the group: records that are equal in them are weighed alike
-    turns     whether a pair may weigh something else the other way round
     """
 
     comparisons: tuple[Levels, ...]
@@ -105,7 +105,6 @@ class Compiled:
     group: str
     adjusted: tuple[str, ...]
     matched: frozenset[str]
-    turns: bool
     needed: Needed
 
     @classmethod
@@ -123,8 +122,7 @@ class Compiled:
         ruled = tuple(keyed(compiler, rule) for rule in entity.blocking)
         needed = compiler.needed
         matched = frozenset({*needed.numbers, *needed.texts, *needed.lists, *needed.others})
-        turns = not symmetric_rules(entity)
-        return cls(comparisons, guards, ruled, compiler.value("dup_group"), adjusted, matched, turns, needed)
+        return cls(comparisons, guards, ruled, compiler.value("dup_group"), adjusted, matched, needed)
 
 
 @dataclass(frozen=True)
@@ -233,10 +231,18 @@ class Kernel:
         con.execute("create or replace table pair_count (rule varchar, pairs bigint)")
         con.executemany("insert into pair_count values (?, ?)", [[one.rule, one.pairs] for one in self.estimates])
         refuse_above_budget(con, entity, self.estimates)
-        self.classes = Classes.single(self.columns)
-        if collapse:
-            self.classes = Classes.of(self.columns, self.compiled.matched, self.compiled.turns)
-        self._among_heads = self.classes.among(self.blocks)
+        self._collapse = collapse
+
+    @cached_property
+    def classes(self) -> Classes:
+        """The records that are weighed as one."""
+        if not self._collapse:
+            return Classes.single(self.columns)
+        return Classes.of(self.columns, self.compiled.matched, lambda: not symmetric_rules(self.entity))
+
+    @cached_property
+    def _among_heads(self) -> list[Blocks]:
+        return self.classes.among(self.blocks)
 
     @property
     def looks(self) -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from linkage.splink_model import comparison
-from rules.expressions import parsed
+from rules.expressions import called, parsed
 from rules.model import Entity
 
 # Their operands may change places.
@@ -69,8 +69,8 @@ def _form(tree: exp.Expr, swapped: bool, equal: frozenset[str]) -> str:
     if isinstance(tree, (exp.GT, exp.GTE)):
         less = exp.LT() if isinstance(tree, exp.GT) else exp.LTE()
         return _named(less, forms(tree.expression, tree.this))
-    if _called(tree) in SWAPPING_FUNCTIONS:
-        return f"{_called(tree)}({', '.join(sorted(forms(*tree.iter_expressions())))})"
+    if (name := called(tree)) in SWAPPING_FUNCTIONS:
+        return f"{name}({', '.join(sorted(forms(*tree.iter_expressions())))})"
     said = [
         f"{name}: {[forms(one)[0] if isinstance(one, exp.Expr) else str(one) for one in _listed(value)]}"
         for name, value in sorted(tree.args.items())
@@ -85,11 +85,6 @@ def _equal_column(tree: exp.Expr) -> str:
         if one[:-2] == other[:-2] and {one[-2:], other[-2:]} == set(OTHER_SIDE):
             return str(one[:-2])
     return ""
-
-
-def _called(tree: exp.Expr) -> str:
-    """The function that an expression calls, as DuckDB calls it; nothing where it is no call."""
-    return tree.sql("duckdb").split("(")[0].lower() if isinstance(tree, exp.Func) else ""
 
 
 def _listed(value: object) -> list[object]:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from cli import app
-from golden_records.masking import mask_document, mask_value
+from golden_records.masking import mask_document
 from linkage.audit_trail import AuditTrail
+from rules.masking import mask_value
 from tests.golden_records.things import SHIP, Yard, ship
 from tests.leave import give_leave
 from tests.told import Told
