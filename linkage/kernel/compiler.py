@@ -40,6 +40,7 @@ STRICT = (
     *(exp.Left, exp.Right, exp.Substring, exp.Upper, exp.Lower, exp.Replace, exp.DPipe, exp.Abs, exp.Neg, exp.Paren),
     *(exp.Column, exp.Identifier, exp.Literal),
 )
+LIKENESSES = {"jaro_winkler_similarity", "jaro_similarity", "jaccard"}  # numbers from 0 to 1
 STRICT_NAMES = {"hamming", "damerau_levenshtein", "jaro_similarity", "jaccard"}
 
 
@@ -195,6 +196,8 @@ class Compiler:
             if types[0] == types[1] and sort_of(types[0]) in (DATE, BOOLEAN):
                 a, b = self._number_column(left), self._number_column(right)
                 return c.Compare(operator, c.Column(side, a), c.Column(other, b), nulls)
+        elif function(left) in LIKENESSES and isinstance(right, exp.Literal) and not right.is_string and not nulls:
+            return c.Compare(operator, self._asked(left, "double"), c.Constant(float(right.this)))
         elif (side or other) and not branch and self._constant(right if side else left):
             tree = left if side else right
             if sort_of(self._type(tree)) != WHOLE_NUMBER:
@@ -245,7 +248,12 @@ class Compiler:
                     raise NoForm
                 return c.Arithmetic(operator, *(self._number(one) for one in sides))
         if self._type(tree) in WHOLE:
-            return self._asked(tree)
+            asked = self._asked(tree)
+            texts = [sort_of(self._columns[name]) == TEXT for _, name in asked.inputs]
+            plain = all(isinstance(one, exp.Column) for one in tree.expressions)
+            if function(tree) == "damerau_levenshtein" and plain and texts == [True, True]:
+                return c.Edits(asked.sql, asked.inputs, asked.strict)
+            return asked
         raise NoForm
 
     def _shared(self, tree: exp.Expr) -> c.Number:
@@ -282,7 +290,7 @@ class Compiler:
         (self.needed.texts if sort_of(sql_type) == TEXT else self.needed.others).add(base)
         return base, sql_type
 
-    def _asked(self, tree: exp.Expr) -> c.Asked:
+    def _asked(self, tree: exp.Expr, number: str = "bigint") -> c.Asked:
         inputs = set()
         for column in tree.find_all(exp.Column):
             if column.name[:-2] in self._columns and column.name.endswith(("_l", "_r")):
@@ -294,7 +302,7 @@ class Compiler:
                 self._code(name, self._columns[name])
         gammas = {column.name for column in tree.find_all(exp.Column) if column.name.startswith("gamma_")}
         named = tuple(sorted(name.removeprefix("gamma_") for name in gammas))
-        return c.Asked(tree.sql("duckdb"), tuple(sorted(inputs)), strict(tree), named)
+        return c.Asked(tree.sql("duckdb"), tuple(sorted(inputs)), strict(tree), named, number)
 
     def _base(self, tree: exp.Expr) -> str:
         """SQL over `standard` of an expression over one side."""
@@ -339,6 +347,13 @@ def side_of(tree: exp.Expr) -> str:
     """`l` or `r` where an expression reads that record only, else nothing."""
     sides = {column.name[-2:] for column in tree.find_all(exp.Column)}
     return sides.pop()[1:] if sides in ({"_l"}, {"_r"}) else ""
+
+
+def function(tree: exp.Expr) -> str:
+    """The name of the function that an expression calls, nothing where it is no call."""
+    if isinstance(tree, exp.Anonymous):
+        return str(tree.name.lower())
+    return "jaro_winkler_similarity" if isinstance(tree, exp.JarowinklerSimilarity) else ""
 
 
 def flattened(tree: exp.Expr, sort: type[exp.Expr]) -> list[exp.Expr]:

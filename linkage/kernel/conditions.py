@@ -17,26 +17,34 @@ from typing import Protocol
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
+from rapidfuzz.distance import DamerauLevenshtein
+from rapidfuzz.process import cpdist
 
 from linkage.kernel.columns import NULL, WIDE_NULL, Bools, Columns, Ints, Lists
 
 Truths = NDArray[np.int8]
-Whole = NDArray[np.integer]
+Whole = NDArray[np.number]
 Positions = NDArray[np.int64]
 PROBE = 1 << 12
+LONGEST = 1 << 62  # keys of more than that are made anew from ranks
 FALSE, UNKNOWN, TRUE = np.int8(0), np.int8(1), np.int8(2)
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of records by their ordinals; where guards are judged, also the levels of their comparisons."""
+    """Pairs of records by their ordinals; also the levels of their comparisons as far as they are known.
+
+    `answers` remembers what DuckDB said of these pairs: one level asks for 0.92 of a likeness, the next for 0.8.
+    """
 
     columns: Columns
     con: duckdb.DuckDBPyConnection
     left: Positions
     right: Positions
     gammas: dict[str, Truths] = field(default_factory=dict)
+    answers: dict[str, tuple[Whole, Bools]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.left.size
@@ -44,11 +52,19 @@ class Pairs:
     def take(self, which: Positions) -> Pairs:
         """Some of the pairs."""
         gammas = {name: gamma.take(which) for name, gamma in self.gammas.items()}
-        return Pairs(self.columns, self.con, self.left.take(which), self.right.take(which), gammas)
+        answers = {sql: (said.take(which), known.take(which)) for sql, (said, known) in self.answers.items()}
+        return Pairs(self.columns, self.con, self.left.take(which), self.right.take(which), gammas, answers)
 
     def of(self, side: str) -> Positions:
         """The records on one side, `l` or `r`."""
         return self.left if side == "l" else self.right
+
+
+def together(some: Sequence[Pairs]) -> Pairs:
+    """Some pairs behind each other, with their levels."""
+    gammas = {name: np.concatenate([one.gammas[name] for one in some]) for name in some[0].gammas}
+    left, right = (np.concatenate([one.of(side) for one in some]) for side in "lr")
+    return Pairs(some[0].columns, some[0].con, left, right, gammas)
 
 
 def where_true(found: Bools, of: Positions) -> Positions:
@@ -252,11 +268,11 @@ class Compare:
 class Constant:
     """A number in the rules; None is null."""
 
-    said: int | None
+    said: int | float | None
 
     def value(self, pairs: Pairs) -> tuple[Whole, Bools]:
         known = self.said is not None
-        return np.full(len(pairs), self.said or 0, dtype=np.int64), np.full(len(pairs), known)
+        return np.full(len(pairs), self.said or 0), np.full(len(pairs), known)
 
 
 @dataclass(frozen=True)
@@ -394,20 +410,24 @@ def shared(a: Lists, at: Positions, b: Lists, other_at: Positions) -> tuple[Posi
 class Asked:
     """What DuckDB answers for the values of `inputs` ((side, column) in codes or numbers) and the levels `gammas`.
 
-    `strict` says that a null among the inputs makes the answer null, so that such pairs are not asked about.
+    `strict` says that a null among the inputs makes the answer null, so that such pairs are not asked about; `type`
+    is that of the answer where it is a number.
     """
 
     sql: str
     inputs: tuple[tuple[str, str], ...]
     strict: bool
     gammas: tuple[str, ...] = ()
+    type: str = "bigint"
 
     def truth(self, pairs: Pairs) -> Truths:
         answer, known = self._ask(pairs, "boolean")
         return known_truth(answer == 1, known)
 
     def value(self, pairs: Pairs) -> tuple[Whole, Bools]:
-        return self._ask(pairs, "bigint")
+        if self.sql not in pairs.answers:
+            pairs.answers[self.sql] = self._ask(pairs, self.type)
+        return pairs.answers[self.sql]
 
     def _ask(self, pairs: Pairs, to: str) -> tuple[Whole, Bools]:
         asked = np.arange(len(pairs))
@@ -415,7 +435,8 @@ class Asked:
             for side, sql in self.inputs:
                 values = _held(pairs.columns, sql)
                 asked = where_true(values.take(pairs.of(side).take(asked)) != _null(values), asked)
-        found, known = np.zeros(len(pairs), dtype=np.int64), np.zeros(len(pairs), dtype=np.bool_)
+        kind = np.float64 if to == "double" else np.int64
+        found, known = np.zeros(len(pairs), dtype=kind), np.zeros(len(pairs), dtype=np.bool_)
         if not asked.size:
             return found, known
         some = pairs.take(asked)
@@ -423,28 +444,64 @@ class Asked:
         levels = [some.gammas[name] for name in self.gammas]
         every = np.arange(len(some))
         first, which = distinct([*held, *levels], len(some)) if repeated([*held, *levels]) else (every, every)
-        names, arrays = ["i"], [pa.array(np.arange(first.size))]
+        said, sure = self._answers(some, first, to)
+        found[asked], known[asked] = said[which], sure[which]
+        return found, known
+
+    def _answers(self, pairs: Pairs, which: Positions, to: str) -> tuple[Whole, Bools]:
+        """What DuckDB says of some of the pairs, and of which it says anything."""
+        names, arrays = ["i"], [pa.array(np.arange(which.size))]
         for side, sql in self.inputs:
             names.append(f"{sql}_{side}")
-            arrays.append(_values(some.columns, sql, some.of(side)[first]))
+            arrays.append(_values(pairs.columns, sql, pairs.of(side)[which]))
         typed = ", ".join(
-            ["i", *(some.columns.typed(sql, f"{sql}_{side}") for side, sql in self.inputs)]
+            ["i", *(pairs.columns.typed(sql, f"{sql}_{side}") for side, sql in self.inputs)]
             + [f"gamma_{name}" for name in self.gammas]
         )
         names += [f"gamma_{name}" for name in self.gammas]
-        arrays += [pa.array(level.take(first)) for level in levels]
-        some.con.register("kernel_asked", pa.table(arrays, names=names))
+        arrays += [pa.array(pairs.gammas[name].take(which)) for name in self.gammas]
+        pairs.con.register("kernel_asked", pa.table(arrays, names=names))
         try:
-            answer = some.con.execute(
-                f"select i, said::{to}::bigint as said from (select i, ({self.sql}) as said "
-                f"from (select {typed} from kernel_asked)) where said is not null"
+            answer = pairs.con.execute(
+                f"select i, said::{to}::{'bigint' if to == 'boolean' else to} as said from (select i, ({self.sql}) "
+                f"as said from (select {typed} from kernel_asked)) where said is not null"
             ).fetchnumpy()
         finally:
-            some.con.unregister("kernel_asked")
-        said, sure = np.zeros(first.size, dtype=np.int64), np.zeros(first.size, dtype=np.bool_)
+            pairs.con.unregister("kernel_asked")
+        said = np.zeros(which.size, dtype=np.float64 if to == "double" else np.int64)
+        sure = np.zeros(which.size, dtype=np.bool_)
         said[answer["i"]], sure[answer["i"]] = answer["said"], True
-        found[asked], known[asked] = said[which], sure[which]
-        return found, known
+        return said, sure
+
+
+@dataclass(frozen=True)
+class Edits(Asked):
+    """How many slips of the keyboard lie between two texts: a letter more, less, other, or two exchanged.
+
+    DuckDB counts bytes. Where all are letters of ASCII RapidFuzz counts the same (a test compares them) in a third of
+    the time; DuckDB is asked of the others.
+    """
+
+    def _answers(self, pairs: Pairs, which: Positions, to: str) -> tuple[Whole, Bools]:
+        (left, left_plain), (right, right_plain) = (
+            _texts(pairs.columns, sql, pairs.of(side)[which]) for side, sql in self.inputs
+        )
+        plain = np.flatnonzero(left_plain & right_plain)
+        said, sure = np.zeros(which.size, dtype=np.int64), np.ones(which.size, dtype=np.bool_)
+        counted = cpdist(left[plain], right[plain], scorer=DamerauLevenshtein.distance, dtype=np.int32, workers=-1)
+        said[plain] = counted
+        rest = np.flatnonzero(~(left_plain & right_plain))
+        if rest.size:
+            said[rest], sure[rest] = super()._answers(pairs, which[rest], to)
+        return said, sure
+
+
+def _texts(columns: Columns, sql: str, at: Positions) -> tuple[NDArray[np.object_], Bools]:
+    """The texts of some records, none of them null, and whether each is ASCII."""
+    codes, of = np.unique(columns.codes[sql][at], return_inverse=True)
+    texts = columns.domain(sql).take(pa.array(codes))
+    plain = pc.string_is_ascii(texts).to_numpy(zero_copy_only=False)
+    return np.array(texts.to_pylist(), dtype=np.object_)[of], plain[of]
 
 
 def repeated(columns: Sequence[NDArray[np.integer]]) -> bool:
@@ -463,12 +520,19 @@ def repeated(columns: Sequence[NDArray[np.integer]]) -> bool:
 
 def distinct(columns: Sequence[NDArray[np.integer]], count: int) -> tuple[Positions, Positions]:
     """The distinct rows of some columns: the position of one of each, and for every row which it is."""
-    which = np.zeros(count, dtype=np.int64)
-    first = np.zeros(1, dtype=np.int64)
+    key, width = np.zeros(count, dtype=np.int64), 1
     for values in columns:
-        _, code = np.unique(values, return_inverse=True)
-        both = which * (int(code.max(initial=0)) + 1) + code
-        _, first, which = np.unique(both, return_index=True, return_inverse=True)
+        low = int(values.min(initial=0))
+        span = int(values.max(initial=0)) - low + 1
+        if width * span > LONGEST:
+            _, key = np.unique(key, return_inverse=True)
+            width = count
+        if width * span > LONGEST:
+            _, values = np.unique(values, return_inverse=True)
+            low, span = 0, count
+        key = key * span + (values.astype(np.int64) - low)
+        width *= span
+    _, first, which = np.unique(key, return_index=True, return_inverse=True)
     return first, which
 
 

@@ -25,7 +25,7 @@ from linkage.kernel import conditions as c
 from linkage.kernel.blocks import Blocks, Rule, alike, blocks, stream
 from linkage.kernel.columns import NULL, Columns, Floats, Ints, Reader
 from linkage.kernel.compiler import Bound, Compiler, Needed
-from linkage.kernel.conditions import Pairs, Positions, Truths, where_true
+from linkage.kernel.conditions import Pairs, Positions, Truths, together, where_true
 from linkage.kernel.identical import Classes
 from linkage.kernel.symmetry import symmetric_rules
 from linkage.kernel.weights import ByCode, Weights, frequency_of, prior_weight, weights
@@ -38,7 +38,7 @@ BATCH = 1 << 19
 SLACK = 1e-6  # sums in another order differ by less
 VERDICTS = ("accept", "review", "guard")
 ACCEPT, REVIEW, GUARD, DROPPED = range(4)
-UNDECIDED = np.int8(-2)
+UNDECIDED = np.int8(-2)  # a level that is open; below it by the highest level that it can be
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,12 @@ class Levels:
         """The level of every pair."""
         gamma = np.full(len(pairs), UNDECIDED, dtype=np.int8)
         open_ = np.flatnonzero(self._null(gamma, pairs) == UNDECIDED)
+        pairs = pairs.take(open_)
         for i, level in enumerate(self.levels):
-            here = level.condition.truth(pairs.take(open_)) == c.TRUE
+            here = level.condition.truth(pairs) == c.TRUE
             gamma[where_true(here, open_)] = len(self.levels) - i
-            open_ = where_true(~here, open_)
+            left = np.flatnonzero(~here)
+            open_, pairs = open_.take(left), pairs.take(left)
         gamma[open_] = 0
         return gamma
 
@@ -71,23 +73,32 @@ class Compared(Levels):
 
     weights: Weights
 
-    def cheap(self, pairs: Pairs) -> tuple[Truths, Floats]:
-        """The level of every pair as far as it costs nothing, else UNDECIDED, and the most that it can weigh."""
+    def cheap(self, pairs: Pairs) -> Truths:
+        """The level of every pair as far as it costs nothing, else UNDECIDED less the highest that it can be."""
         gamma = np.full(len(pairs), UNDECIDED, dtype=np.int8)
-        most = np.full(len(pairs), self.weights.top)
+        anything = UNDECIDED - np.int8(len(self.levels) + 1)
         if self.null.asks:
-            return gamma, most
+            return np.full_like(gamma, anything)
         open_ = np.flatnonzero(self._null(gamma, pairs) == UNDECIDED)
         for i, level in enumerate(self.levels):
             here = level.cheap.truth(pairs.take(open_)) == c.TRUE
-            reached = len(self.levels) - i
-            if level.asks:
-                most[where_true(here, open_)] = self.weights.most[1 : reached + 2].max()
-            else:
-                gamma[where_true(here, open_)] = reached
+            reached = np.int8(len(self.levels) - i)
+            gamma[where_true(here, open_)] = UNDECIDED - reached if level.asks else reached
             open_ = where_true(~here, open_)
         gamma[open_] = 0
-        return gamma, most
+        return gamma
+
+    def most(self, gamma: Truths, pairs: Pairs, frequency: Mapping[str, ByCode]) -> Floats:
+        """The most that every pair can weigh, given what is known of its level; what it weighs where that is known."""
+        open_ = np.flatnonzero(gamma <= UNDECIDED)
+        if not open_.size:
+            return self.weights.of(gamma, pairs, frequency)
+        most = np.empty(gamma.size)
+        most[open_] = self.weights.ceilings[UNDECIDED - gamma[open_]]
+        decided = np.flatnonzero(gamma > UNDECIDED)
+        if decided.size:
+            most[decided] = self.weights.of(gamma.take(decided), pairs.take(decided), frequency)
+        return most
 
 
 @dataclass(frozen=True)
@@ -160,33 +171,46 @@ class Model:
         """The same model with other codes of the values whose frequencies adjust weights."""
         return replace(self, frequency=frequency)
 
-    def promising(self, pairs: Pairs) -> Pairs:
-        """The pairs that may reach `review`, with the levels that cost nothing, else UNDECIDED."""
+    def promising(self, pairs: Pairs) -> tuple[Pairs, Floats]:
+        """The pairs that may reach `review`, and the most that each can weigh.
+
+        Levels that cost nothing are found, the others stay open.
+        """
         bound = np.full(len(pairs), self.prior + sum(one.weights.top for one in self.comparisons))
         for one in sorted(self.comparisons, key=lambda one: -one.weights.top):
-            gamma, most = one.cheap(pairs)
-            decided = np.flatnonzero(gamma != UNDECIDED)
-            if decided.size == gamma.size:
-                most = one.weights.of(gamma, pairs, self.frequency)
-            elif decided.size:
-                most[decided] = one.weights.of(gamma.take(decided), pairs.take(decided), self.frequency)
-            bound += most - one.weights.top
+            gamma = one.cheap(pairs)
+            bound += one.most(gamma, pairs, self.frequency) - one.weights.top
             pairs.gammas[one.name] = gamma
-            hopeful = np.flatnonzero(bound >= self.review - SLACK)
-            if hopeful.size < bound.size:
-                pairs, bound = pairs.take(hopeful), bound[hopeful]
-        return pairs
+            pairs, bound, _ = self._hopeful(pairs, bound)
+        return pairs, bound
 
-    def weighed(self, pairs: Pairs) -> tuple[Positions, Weighed]:
-        """Which of some pairs are worth keeping, and what became of those; levels that are open are found first."""
-        gammas = pairs.gammas
+    def _hopeful(self, pairs: Pairs, bound: Floats) -> tuple[Pairs, Floats, Positions]:
+        """Those that may still reach `review`, and which they were."""
+        hopeful = np.flatnonzero(bound >= self.review - SLACK)
+        if hopeful.size < bound.size:
+            return pairs.take(hopeful), bound[hopeful], hopeful
+        return pairs, bound, hopeful
+
+    def weighed(self, pairs: Pairs, bound: Floats) -> tuple[Positions, Weighed]:
+        """Which of some pairs are worth keeping, and what became of those; `bound` is the most that each can weigh.
+
+        Levels that are open are found first, those that may take most from a pair before the others, and a pair is
+        left as soon as it cannot reach `review`.
+        """
+        at = np.arange(len(pairs))
+        for one in sorted(self.comparisons, key=lambda one: float(one.weights.level.min()) - one.weights.top):
+            gamma = pairs.gammas[one.name]
+            open_ = np.flatnonzero(gamma <= UNDECIDED)
+            if open_.size:
+                asked, hoped = pairs.take(open_), one.weights.ceilings[UNDECIDED - gamma[open_]]
+                gamma[open_] = one.whole(asked)
+                bound[open_] += one.weights.of(gamma[open_], asked, self.frequency) - hoped
+                pairs, bound, which = self._hopeful(pairs, bound)
+                at = at.take(which)
         total = np.full(len(pairs), self.prior)
         parts: dict[str, Floats] = {}
         for one in self.comparisons:
-            open_ = np.flatnonzero(gammas[one.name] == UNDECIDED)
-            if open_.size:
-                gammas[one.name][open_] = one.whole(pairs.take(open_))
-            parts[one.name] = one.weights.of(gammas[one.name], pairs, self.frequency)
+            parts[one.name] = one.weights.of(pairs.gammas[one.name], pairs, self.frequency)
             total += parts[one.name]
         worth = np.flatnonzero(total >= self.review)
         pairs = pairs.take(worth)
@@ -195,7 +219,7 @@ class Model:
             verdict[guard.condition.truth(pairs) == c.TRUE] = said
         left_open = np.flatnonzero(verdict != DROPPED)
         kept = worth[left_open]
-        return kept, Weighed(
+        return at.take(kept), Weighed(
             total[kept],
             {name: part[kept] for name, part in parts.items()},
             {name: gamma.take(left_open) for name, gamma in pairs.gammas.items()},
@@ -261,7 +285,7 @@ class Kernel:
         for rule, looked, left, right in self._heads():
             compared += self.classes.spread(left, right, self.group)[0].size
             advance(looked)
-            kept.add(rule, self.model.promising(self._pairs(left, right)))
+            kept.add(rule, *self.model.promising(Pairs(self.columns, self.con, left, right)))
             if kept.size >= BATCH:
                 self._finish(kept, record)
                 kept = _Kept()
@@ -280,15 +304,13 @@ class Kernel:
         for rule, looked, left, right in stream(made, group, CHUNK):
             yield rule, looked, *self.classes.both_ways(left, right)
 
-    def _pairs(self, left: Positions, right: Positions, gammas: dict[str, Truths] | None = None) -> Pairs:
-        return Pairs(self.columns, self.con, left, right, gammas or {})
-
     def _finish(self, kept: _Kept, record: Ints) -> None:
         """Find the levels that are still open, weigh exactly, judge, and write."""
         if not kept.size:
             return
-        rule, left, right, gammas = kept.whole()
-        worth, found = self.model.weighed(self._pairs(left, right, gammas))
+        rule, pairs, bound = kept.whole()
+        left, right = pairs.left, pairs.right
+        worth, found = self.model.weighed(pairs, bound)
         of, left, right = self.classes.spread(left[worth], right[worth], self.group)
         table = {
             "record_l": record[left],
@@ -313,20 +335,17 @@ class _Kept:
     def __init__(self) -> None:
         self.size = 0
         self._rules: list[Ints] = []
-        self._left: list[Positions] = []
-        self._right: list[Positions] = []
-        self._gammas: list[dict[str, Truths]] = []
+        self._pairs: list[Pairs] = []
+        self._bounds: list[Floats] = []
 
-    def add(self, rule: int, pairs: Pairs) -> None:
+    def add(self, rule: int, pairs: Pairs, bound: Floats) -> None:
         self.size += len(pairs)
         self._rules.append(np.full(len(pairs), rule))
-        self._left.append(pairs.left)
-        self._right.append(pairs.right)
-        self._gammas.append(pairs.gammas)
+        self._pairs.append(pairs)
+        self._bounds.append(bound)
 
-    def whole(self) -> tuple[Ints, Positions, Positions, dict[str, Truths]]:
-        gammas = {name: np.concatenate([one[name] for one in self._gammas]) for name in self._gammas[0]}
-        return np.concatenate(self._rules), np.concatenate(self._left), np.concatenate(self._right), gammas
+    def whole(self) -> tuple[Ints, Pairs, Floats]:
+        return np.concatenate(self._rules), together(self._pairs), np.concatenate(self._bounds)
 
 
 def groups(columns: Columns, name: str) -> Ints:

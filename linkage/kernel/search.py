@@ -114,10 +114,10 @@ class Index:
             for column in self.compiled.adjusted
         }
         model = self._model.with_frequency(frequency)
-        pairs = model.promising(Pairs(few, self.con, left, right))
+        pairs, bound = model.promising(Pairs(few, self.con, left, right))
         if not len(pairs):
             return []
-        worth, weighed = model.weighed(pairs)
+        worth, weighed = model.weighed(pairs, bound)
         at = pairs.left[worth]
         return [
             Candidate(

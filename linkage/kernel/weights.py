@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from math import log2
 from typing import Any, Protocol
 
@@ -56,6 +57,11 @@ class Weights:
     def top(self) -> float:
         """The most that any level can weigh."""
         return float(self.most.max())
+
+    @cached_property
+    def ceilings(self) -> Floats:
+        """The most that a pair can weigh whose level is no null and at most so high; at the end that of any pair."""
+        return np.append(np.maximum.accumulate(self.most[1:]), self.top)
 
     def of(self, gamma: Truths, pairs: Pairs, frequency: Mapping[str, ByCode]) -> Floats:
         """The weight of every pair, given its level."""

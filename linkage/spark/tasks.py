@@ -155,8 +155,8 @@ class Scoring:
         frequency = {column: frequency_of(con, columns, column) for column in self.totals}
         model = Model.of(self.entity, self.compiled, self.model, frequency)
         left = np.arange(count, dtype=np.int64)
-        pairs = model.promising(Pairs(columns, con, left, left + count, {}))
-        kept_of, found = model.weighed(pairs)
+        pairs, bound = model.promising(Pairs(columns, con, left, left + count, {}))
+        kept_of, found = model.weighed(pairs, bound)
         places = pa.array(pairs.left[kept_of])
         table = {
             "record_l": batch.column("l_record_id").take(places),

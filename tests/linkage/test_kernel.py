@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from linkage import frequencies
 from linkage.block import block
 from linkage.kernel import match
-from linkage.kernel.columns import encode
+from linkage.kernel.columns import Columns, Domain, encode
+from linkage.kernel.conditions import Edits, Pairs
 from linkage.kernel.match import Kernel
 from linkage.kernel.symmetry import symmetric, symmetric_rules
 from linkage.score import score
@@ -123,6 +125,7 @@ def numbers(draw: st.DrawFn, depth: int = 2) -> str:
                 draw(NUMBER).replace("SIDE", a),
                 f"len(list_intersect(words_{a}, words_{b}))",
                 f"levenshtein(name__ascii_{a}, owner__ascii_{b})",
+                f"damerau_levenshtein(name__key_{a}, owner__key_{b})",
                 f"(name__key_{a} = owner__key_{b})::integer",
                 f"(seen_{a} & seen_{b})",
             ]
@@ -136,6 +139,7 @@ def atoms(draw: st.DrawFn) -> str:
     one, other = draw(TEXT).replace("SIDE", a), draw(TEXT).replace("SIDE", b)
     equal = draw(st.sampled_from(["=", "<>", "is distinct from", "is not distinct from", "<"]))
     order = draw(st.sampled_from(["=", "<>", "<", "<=", ">", ">=", "is not distinct from"]))
+    likeness = draw(st.sampled_from(["jaro_winkler_similarity", "jaro_similarity", "jaccard"]))
     return draw(
         st.sampled_from(
             [
@@ -146,7 +150,7 @@ def atoms(draw: st.DrawFn) -> str:
                 f"starts_with({one}, {other})",
                 f"{one} like {other} || '%'",
                 f"contains(' ' || {one}, {other})",
-                f"jaro_winkler_similarity(name__ascii_{a}, owner__ascii_{b}) >= 0.9",
+                f"{likeness}(name__ascii_{a}, owner__ascii_{b}) {order} {draw(st.sampled_from([0, 0.5, 0.8, 1]))}",
                 f"case when length(name__ascii_{a}) = length(name__ascii_{b}) "
                 f"then hamming(name__ascii_{a}, name__ascii_{b}) = 1 else {one} = {other} end",
                 f"words_{a} = words_{b}",
@@ -382,6 +386,25 @@ def test_lists_that_are_null_share_what_they_share_in_duckdb(tmp_path: Path) -> 
         matching=VESSEL["matching"] | {"review": -40.0},
     )
     assert both(con, rules) == 10
+
+
+@settings(max_examples=30, deadline=None)
+@given(texts=st.lists(st.text("ab1é王 ", min_size=1, max_size=8), min_size=2, max_size=30))
+def test_slips_of_the_keyboard_are_counted_as_duckdb_counts_them(texts: list[str]) -> None:
+    con = duckdb.connect()
+    every = np.arange(len(texts))
+    domain = Domain(np.zeros(0, dtype=np.uint64), pa.array(texts), every)
+    columns = Columns(len(texts), codes={"name": every.astype(np.int32)}, domains={"name": domain})
+    left, right = np.divmod(np.arange(len(texts) ** 2), len(texts))
+    asked = Edits("damerau_levenshtein(name_l, name_r)", (("l", "name"), ("r", "name")), strict=True)
+    found, known = asked.value(Pairs(columns, con, left, right))
+    con.execute("create table t (n bigint, name varchar)")
+    con.executemany("insert into t values (?, ?)", [[i, text] for i, text in enumerate(texts)])
+    expected = con.execute(
+        "select damerau_levenshtein(a.name, b.name) from t as a, t as b order by a.n, b.n"
+    ).fetchnumpy()
+    assert known.all()
+    assert found.tolist() == next(iter(expected.values())).tolist()
 
 
 def test_nothing_to_compare_is_no_error(tmp_path: Path) -> None:
