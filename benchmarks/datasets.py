@@ -39,9 +39,7 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.datasets_peers import RULES, SIDES, train
-from benchmarks.peers import PACKAGES, absent
-from benchmarks.pseudopeople import data_folder
-from benchmarks.steps import RESULTS, Document, Step, environment, record, run, write
+from benchmarks.steps import RESULTS, Document, Step, data_folder, environment, lacking, record, run, write
 from linkage.evaluate import compare, read_truth
 from rules.columns import quote
 from rules.errors import InputError, ShuyuanError
@@ -72,6 +70,7 @@ SETS: dict[str, Files] = {
     ),
     "rldata10000": (("rldata10000", "rldata/RLdata10000.csv", "rec_id", "ent_id", "false", ("rec_id", "ent_id")),),
 }
+PACKAGES = ("splink", "goldenmatch")
 HALVES = ("tune", "score", "whole")
 SEED = 7
 
@@ -191,7 +190,9 @@ def _copy(con: duckdb.DuckDBPyConnection, selected: str, path: Path) -> None:
 
 def measure(work: Path, name: str, rounds: int, wanted: list[str]) -> dict[str, Document]:
     """The figures of every side that can take part."""
-    sides: dict[str, Document] = {side: {"absent": absent(side, 0)} for side in wanted if absent(side, 0)}
+    sides: dict[str, Document] = {
+        side: {"absent": lacking(side)} for side in wanted if side in PACKAGES and lacking(side)
+    }
     taken: dict[str, list[tuple[Step, Document]]] = {side: [] for side in wanted if side not in sides}
     for number in range(rounds):
         for side in taken if number % 2 == 0 else reversed(taken):
@@ -216,7 +217,7 @@ def _told(side: str, runs: list[tuple[Step, Document]]) -> Document:
     """The round of least CPU, and whether every round found the same."""
     step, said = min(runs, key=lambda one: one[0].cpu_s)
     return {
-        **({"version": version(PACKAGES[side])} if side in PACKAGES else {}),
+        **({"version": version(side)} if side in PACKAGES else {}),
         "cpu_s": step.cpu_s,
         "wall_s": step.wall_s,
         "peak_mib": step.peak_mib,

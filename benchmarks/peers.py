@@ -30,13 +30,13 @@ import shutil
 import sys
 import tempfile
 import time
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from benchmarks.steps import RESULTS, Document, Step, command, environment, run, save
+from benchmarks.steps import RESULTS, Document, Step, command, environment, lacking, run, save
 from benchmarks.versus_splink import AS_OF, ENTITY, matched, opened
 from demo.areas import generate_people
 from linkage.evaluate import compare, read_truth
@@ -131,12 +131,9 @@ def measure(work: Path, records: int, seed: int, rounds: int, wanted: list[str])
 
 def absent(side: str, records: int) -> str:
     """Why a side cannot take part with so many records; empty where it can."""
-    package = PACKAGES.get(side)
-    if package:
-        try:
-            version(package)
-        except PackageNotFoundError:
-            return f"the package {package} is not installed (pip install 'shuyuan[bench]')"
+    missing = lacking(PACKAGES[side]) if side in PACKAGES else ""
+    if missing:
+        return missing
     if records > MOST.get(side, records):
         return f"{records:,} records are more than the {MOST[side]:,} that it is measured with"
     return ""

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -30,7 +29,7 @@ import duckdb
 
 from benchmarks.pseudopeople_forms import Made, halves, read_forms, write
 from benchmarks.pseudopeople_noise import Noise
-from benchmarks.steps import RESULTS, ROOT, environment, save
+from benchmarks.steps import RESULTS, ROOT, data_folder, environment, save
 from golden_records.accuracy import evaluate
 from golden_records.plan import plan
 from golden_records.query import Release
@@ -42,7 +41,7 @@ from linkage.link import link
 from linkage.standardize import standardize
 from linkage.train import train
 from linkage.workspace import Workspace, use_entity
-from rules.errors import InputError, ShuyuanError
+from rules.errors import ShuyuanError
 from rules.model import Entity, EntityRules, Rules
 
 RULES = ROOT / "benchmarks/rules/pseudopeople"
@@ -211,20 +210,6 @@ def _cells(entity: str, both: list[Document]) -> Iterator[str]:
         yield f"{run[entity]['waiting']:,}"
         if entity == "resident":
             yield f"{run['siblings']['united']} of {run['siblings']['pairs']:,}"
-
-
-def data_folder(given: Path | None) -> Path:
-    """The folder of public data: `--data`, else SHUYUAN_DATA.
-
-    Raises:
-        InputError: neither is given, or the folder is not there.
-    """
-    told = given or (Path(os.environ["SHUYUAN_DATA"]) if os.environ.get("SHUYUAN_DATA") else None)
-    if told is None:
-        raise InputError("no data; name their folder with --data or in the environment variable SHUYUAN_DATA")
-    if not told.is_dir():
-        raise InputError(f"{told}: no such folder; name the one that holds the data with --data or SHUYUAN_DATA")
-    return told
 
 
 def main() -> None:

@@ -17,8 +17,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from rules.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks/results"
@@ -159,3 +162,26 @@ def table(steps: Sequence[Step]) -> str:
         f"| {max(s.peak_mib for s in steps):,} |"
     )
     return "\n".join(rows)
+
+
+def data_folder(given: Path | None) -> Path:
+    """The folder of public data: `--data`, else SHUYUAN_DATA.
+
+    Raises:
+        InputError: neither is given, or the folder is not there.
+    """
+    told = given or (Path(os.environ["SHUYUAN_DATA"]) if os.environ.get("SHUYUAN_DATA") else None)
+    if told is None:
+        raise InputError("no data; name their folder with --data or in the environment variable SHUYUAN_DATA")
+    if not told.is_dir():
+        raise InputError(f"{told}: no such folder; name the one that holds the data with --data or SHUYUAN_DATA")
+    return told
+
+
+def lacking(package: str) -> str:
+    """Why a package cannot take part; empty where it is installed."""
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return f"the package {package} is not installed (pip install 'shuyuan[bench]')"
+    return ""

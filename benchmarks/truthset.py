@@ -25,8 +25,7 @@ from typing import Any
 
 import duckdb
 
-from benchmarks.pseudopeople import data_folder
-from benchmarks.steps import RESULTS, ROOT, environment, save
+from benchmarks.steps import RESULTS, ROOT, data_folder, environment, save
 from golden_records.accuracy import evaluate
 from golden_records.plan import plan
 from golden_records.query import Release
