@@ -44,8 +44,8 @@ def replay(
 @app.command()
 def evidence(
     release: Annotated[int, typer.Argument(help="The release.")],
-    file: Annotated[Path, typer.Argument(help="A new archive.")],
-    purpose: Annotated[str, typer.Option(help="What it is for; kept in the audit trail.")],
+    file: Annotated[Path | None, typer.Argument(help="A new archive; default: evidence-RELEASE.tar.")] = None,
+    purpose: Annotated[str, typer.Option(help="What it is for; kept in the audit trail.")] = "audit",
     without_data: Annotated[
         bool, typer.Option("--without-data", help="Masked values only; it cannot be replayed.")
     ] = False,
@@ -54,6 +54,7 @@ def evidence(
 ) -> None:
     """Write all that an auditor needs to check a release, and to make it again, into one archive."""
     ws = Workspace.open(workspace)
+    file = file or Path(f"evidence-{release}.tar")
     with Bars().step("evidence"):
         found = write_evidence(ws, release, file, purpose, not without_data)
     document = {"release": release, "file": str(file), "files": found.files, "bytes": found.bytes}

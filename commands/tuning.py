@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from commands.shared import HERE, AsJson, AsOf, Batch, EntityName, Number, Place
 from golden_records import accuracy
 from golden_records.drift import drift
 from golden_records.query import Release
+from golden_records.run_report import run_report
 from linkage import blocking as blockings
 from linkage import clerical
 from linkage.decisions import DecisionStore
@@ -109,21 +111,44 @@ def evaluate(
 
 @app.command()
 def report(
-    entity: EntityName,
+    run: Annotated[str | None, typer.Argument(help="A release, or an entity type; default: the current one.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write one self-contained page to this new file.")] = None,
-    suggested: Annotated[bool, typer.Option("--suggest", help="With blocking rules that do better.")] = False,
+    suggested: Annotated[
+        bool, typer.Option("--suggest", help="Of an entity type: with blocking rules that do better.")
+    ] = False,
     workspace: Place = HERE,
     as_of: AsOf = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell of blocking, weights and accuracy of an entity type in one document, or one page with charts."""
+    """Tell in one document, or one page with charts, what a run made, or of blocking, weights and accuracy."""
+    if run is None or run.isdecimal():
+        ws = Workspace.open(workspace)
+        with Release.of(ws.releases, None if run is None else int(run)) as release:
+            document = run_report(release, ws.load_rules())
+        show = _show_run
+    else:
+        document = _tuning(workspace, run, day_of(as_of), suggested)
+        show = _show_tuning
+    if html is not None:
+        from golden_records import page
+
+        (page.write_tuning if "blocking" in document else page.write_run)(document, html)
+    if as_json:
+        return print_json(document)
+    if html is None:
+        return show(document)
+    out.print(f"{html} is written.")
+
+
+def _tuning(workspace: Path, entity: str, as_of: date, suggested: bool) -> dict[str, Any]:
+    """Blocking, weights and accuracy of an entity type."""
     with open_batch(workspace, "report") as batch:
-        one, linked = standardized(batch.con, batch.ws, batch.rules, batch.decisions, entity, day_of(as_of))
+        one, linked = standardized(batch.con, batch.ws, batch.rules, batch.decisions, entity, as_of)
         found = blockings.measure(batch.con, one, _known(batch, one, None, linked))
         if suggested:
             pairs = found["union"]["pairs"] or sum(rule["pairs"] for rule in found["rules"])
             found["suggested"] = _suggested(batch, one, _likely(batch, one, None, linked), pairs, CAP)
-        document: dict[str, Any] = {
+        return {
             "entity": entity,
             "rule_set": name_of(batch.ws.rules_folder),
             "blocking": found,
@@ -131,15 +156,37 @@ def report(
             "evaluation": _last_estimate(batch.decisions, entity),
             "drift": drift(batch.con, batch.ws, one),
         }
-    if html is not None:
-        from golden_records import page
 
-        page.write_tuning(document, html)
-    if as_json:
-        return print_json(document)
-    if html is None:
-        return _show(found)
-    out.print(f"{html} is written.")
+
+def _show_tuning(document: dict[str, Any]) -> None:
+    _show(document["blocking"])
+
+
+def _show_run(document: dict[str, Any]) -> None:
+    events = ("created", "merged", "split", "changed", "revived", "retired", "unchanged")
+    out.print(
+        f"release {document['release']} of {document['published_at']}, as of {document['as_of']}; "
+        f"rule set {(document['rule_set'] or document['rules'])[:16]}; inputs {document['inputs'][:16]}"
+    )
+    print_table(
+        "",
+        ("entity", "records", "golden", *events),
+        [
+            [name, *map(as_number, (one["records"], one["golden"], *(one["events"].get(event, 0) for event in events)))]
+            for name, one in document["entities"].items()
+        ],
+    )
+    print_table(
+        "sources",
+        ("entity", "source", "files", "rows", "members"),
+        [
+            [name, source, *map(as_number, (told["files"], told["rows"], told["members"]))]
+            for name, one in document["entities"].items()
+            for source, told in one["sources"].items()
+        ],
+    )
+    if document["forced"]:
+        out.print(f"limits were overruled: {document['forced']}")
 
 
 def _known(batch: Batch, one: EntityRules, truth: Path | None, linked: bool) -> Known:

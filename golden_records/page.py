@@ -1,4 +1,4 @@
-"""One self-contained page of a scorecard, a census or a tuning report, with no script, font or picture from elsewhere.
+"""One self-contained page of a scorecard, a census, a run or tuning: no script, font or picture from elsewhere.
 
 Everything on it stands in the document that `--json` gives; a page only lays it out.
 """
@@ -15,6 +15,16 @@ from golden_records.scorecard import MEASURES
 from rules.errors import RefusedError
 
 Document = dict[str, Any]
+MANY = 12  # members of a golden record: from there on they are drawn together
+EVENTS = {
+    "created": "新建",
+    "merged": "归并",
+    "split": "拆分",
+    "changed": "变更",
+    "revived": "恢复",
+    "retired": "注销",
+    "unchanged": "未变",
+}
 
 
 def write_quality(document: Document, target: Path) -> None:
@@ -27,6 +37,21 @@ def write_census(document: Document, target: Path) -> None:
     """Write the page of a census to `target` (RefusedError: it exists)."""
     drawn = {name: charts.bars(_states(one), f"{name}-state") for name, one in document["entities"].items()}
     _write(target, "census.html", document | {"drawn": drawn})
+
+
+def write_run(document: Document, target: Path) -> None:
+    """Write the page of a release to `target` (RefusedError: it exists)."""
+    drawn = {}
+    for name, one in document["entities"].items():
+        sizes = [{"name": str(size), "n": n} for size, n in one["sizes"].items() if size < MANY]
+        rest = sum(n for size, n in one["sizes"].items() if size >= MANY)
+        drawn[name] = {
+            "sizes": charts.bars([*sizes, *([{"name": f"{MANY}+", "n": rest}] if rest else [])], f"{name}-sizes")
+        }
+        levels = [{"name": f"{told['comparison']}: {told['level']}", "n": told["pairs"]} for told in one["levels"]]
+        if levels:
+            drawn[name]["levels"] = charts.bars(levels, f"{name}-levels")
+    _write(target, "run.html", document | {"drawn": drawn, "events": EVENTS})
 
 
 def write_tuning(document: Document, target: Path) -> None:

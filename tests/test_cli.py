@@ -429,6 +429,8 @@ REPORTS = [
     "evaluate person --draw 20",
     "evaluate person",
     "report person --html {folder}/tuning.html",
+    "report 1 --html {folder}/run.html",
+    "report",
     "blocking person --truth {folder}/truth.csv --suggest",
     "quality -e person --truth {folder}/truth.csv",
     "sample person --size 5 --to {folder}/sheet.csv",
