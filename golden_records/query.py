@@ -19,6 +19,7 @@ import duckdb
 from golden_records import by_id
 from golden_records.ids import parse
 from golden_records.manifest import Manifest, current_release, lineage, read_manifest, releases_of
+from golden_records.rows_of import RowsOf
 from golden_records.segments import has_table, table_sql
 from rules.errors import NotFoundError
 
@@ -45,6 +46,8 @@ class Release:
             raise NotFoundError(f"{self._path} is missing; copy it from a backup, or publish again")
         self._lookup = sqlite3.connect(f"file:{self._path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
         self._con = duckdb.connect()
+        self._con.execute("set parquet_metadata_cache = true")  # the files of a release never change
+        self._provenance: dict[str, RowsOf] = {}
         try:
             self.by_id = by_id.is_whole(self._lookup)  # whether the index holds what is asked by golden id
         except sqlite3.Error as error:
@@ -72,6 +75,8 @@ class Release:
 
     def close(self) -> None:
         """Let go of the files."""
+        for one in self._provenance.values():
+            one.close()
         self._lookup.close()
         self._con.close()
 
@@ -315,8 +320,10 @@ class Release:
         return self.rows(entity, "crosswalk", sql, [golden_id])
 
     def _values(self, entity: str, golden_id: str) -> list[Document]:
-        sql = "select * from t where golden_id = ? order by field, valid_from"
-        return self._documents(entity, "provenance", sql, [golden_id])
+        if entity not in self._provenance:
+            self._provenance[entity] = RowsOf(self.folder / entity, "provenance")
+        found = self._provenance[entity].rows(golden_id)
+        return sorted(found, key=lambda one: (one["field"], one["valid_from"] is None, one["valid_from"] or date.min))
 
     def _losers(self, entity: str, golden_id: str) -> dict[str, list[Document]]:
         """By field, the records that say something else than its current value."""
@@ -385,12 +392,6 @@ class Release:
     def rows(self, entity: str, table: str, sql: str, values: Any) -> list[tuple[Any, ...]]:
         """The rows of a query over `t`, a table of an entity type."""
         return self._query(self.folder / entity, table, sql, values)
-
-    def _documents(self, entity: str, table: str, sql: str, values: list[str]) -> list[Document]:
-        """The rows of a query as mappings."""
-        rows = self.rows(entity, table, sql, values)
-        names = [column[0] for column in self._con.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def lookup(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
         """The rows of a query over the look-up index."""

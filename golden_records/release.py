@@ -44,6 +44,7 @@ from golden_records.manifest import (
     software_version,
 )
 from golden_records.plan import Plan, inputs_hash, next_release, open_previous
+from golden_records.rows_of import ROW_GROUP
 from golden_records.segments import KEYS, REPLACED, has_table, link_file, segments, table_sql
 from golden_records.tickets import TicketStore
 from linkage import sql as linkage_sql
@@ -418,7 +419,8 @@ def _add_segment(con: duckdb.DuckDBPyConnection, before: Path, folder: Path, rel
 
 def _copy(con: duckdb.DuckDBPyConnection, select: str, path: Path) -> None:
     target = str(path).replace("'", "''")
-    con.execute(f"copy ({select}) to '{target}' (format parquet, compression zstd, row_group_size 30720)")
+    size = ROW_GROUP if path.name.startswith("provenance.") else 30720
+    con.execute(f"copy ({select}) to '{target}' (format parquet, compression zstd, row_group_size {size})")
 
 
 def _state(rules: EntityRules, plan: Plan, tables: Mapping[str, Path]) -> EntityState:

@@ -20,6 +20,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import cast
 
 import duckdb
 import numpy as np
@@ -27,6 +28,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from linkage import references
+from linkage.reference_tables import ReferenceTables
 from linkage.sql import execute, number, transaction
 from rules.columns import needed_columns, quote
 from rules.kinds import KINDS
@@ -207,8 +209,8 @@ class Read:
 class Reader:
     """Reads typed-in texts as the kinds of an entity type do, tables at hand. One thread at a time.
 
-    `few`: texts come one by one. Then a plan is not optimized, which costs more than one text does, and what a text
-    means is remembered.
+    `few`: texts come one by one. Then usual ones are read without SQL, a plan is not optimized, which costs more than
+    one text does, and what a text means is remembered.
     """
 
     def __init__(self, rules: EntityRules, rules_folder: Path, few: bool = False) -> None:
@@ -220,6 +222,7 @@ class Reader:
             self._con.execute("pragma disable_optimizer")
         load_references(self._con, rules.entity, rules_folder)
         self._con.execute("create table raw (raw varchar)")
+        self._tables = ReferenceTables(self._con)
         self._planned: dict[str, str] = {}
 
     def close(self) -> None:
@@ -236,11 +239,24 @@ class Reader:
             if len(known) > REMEMBERED:
                 known.clear()
                 new = sorted({text for text in bare.values() if text})
+            if self._remembered is not None:
+                known.update(((plan, text), read) for text in new if (read := self._usual(field, text, as_of)))
+                new = [text for text in new if (plan, text) not in known]
+        if new:
             self._con.execute("truncate raw")
             self._con.execute("insert into raw select unnest($texts::varchar[])", {"texts": new})
             for raw, value, key, findings in self._con.execute(f"execute {plan}").fetchall():
                 known[plan, raw] = Read(value, key, tuple(findings))
         return {text: known[plan, raw] for text, raw in bare.items() if raw}
+
+    def _usual(self, field: str, text: str, as_of: date) -> Read | None:
+        """The same of a text that the kind reads without SQL."""
+        rule = self._rules.entity.fields[field]
+        row = KINDS[rule.kind].usual(text, self._tables, as_of, rule.options)
+        if row is None:
+            return None
+        value, key = (cast("str | None", row[name]) for name in ("value", "key"))
+        return Read(value, key, tuple(cast("list[str]", row["findings"])))
 
     def _plan(self, field: str, as_of: date) -> str:
         """The name of the prepared reading of a field on a day: planning it costs many times what one text does."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from rules.kinds.base import Comparison, Finding, Kind, Level, Options
+import re
+from datetime import date
+
+from rules.kinds.base import Comparison, Finding, Kind, Level, Options, Row, Tables, literal
+
+PLACEHOLDERS = ("13800138000", "13800000000", "12345678901", "12345678", "13000000000", "13900000000")
 
 
 class Phone(Kind):
@@ -26,6 +31,12 @@ class Phone(Kind):
                     then []::varchar[] else ['phone_malformed'] end as findings
         from trimmed"""
 
+    def usual(self, text: str, tables: Tables, as_of: date, options: Options) -> Row | None:
+        """A mobile number in eleven digits that is no placeholder."""
+        if not re.fullmatch("1[3-9][0-9]{9}", text) or text in PLACEHOLDERS or len(text.replace(text[-1], "")) <= 1:
+            return None
+        return {"raw": text, "value": text, "key": text, "findings": []}
+
     def compare(self, column: str, options: Options) -> Comparison:
         same = Level("same", f"{column}__key_l = {column}__key_r", f"{column}__key")
         return Comparison(f"{column}__key_l is null or {column}__key_r is null", (same,))
@@ -36,10 +47,7 @@ class Phone(Kind):
 
 def _placeholder(d: str) -> str:
     """Numbers that people type to get past a form: one digit repeated, 13800138000, a running sequence."""
-    return (
-        f"(length(replace({d}, right({d}, 1), '')) <= 1 or {d} in ('13800138000', '13800000000', '12345678901', "
-        f"'12345678', '13000000000', '13900000000'))"
-    )
+    return f"(length(replace({d}, right({d}, 1), '')) <= 1 or {d} in ({', '.join(map(literal, PLACEHOLDERS))}))"
 
 
 PHONE = Phone(

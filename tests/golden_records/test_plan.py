@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ import pytest
 from golden_records import release
 from golden_records.manifest import file_sha256, read_manifest
 from golden_records.plan import Plan, plan
-from golden_records.segments import KEYS
+from golden_records.rows_of import RowsOf
+from golden_records.segments import KEYS, table_sql
 from linkage.backup import backup, restore
 from linkage.decisions import DecisionStore
 from linkage.progress import SILENT, Reporter
@@ -35,6 +36,25 @@ def released(ws: Workspace, rules: Rules, full: bool = False, reporter: Reporter
     finally:
         con.close()
     return planned
+
+
+def whole(folder: Path, table: str) -> list[str]:
+    """Every row of a table of a release."""
+    with duckdb.connect() as con:
+        rows = con.execute(f"from {table_sql(folder, table)}")
+        names = [column[0] for column in rows.description]
+        return sorted(repr(dict(zip(names, row, strict=True))) for row in rows.fetchall())
+
+
+def by_id(folder: Path, table: str) -> list[str]:
+    """The same, asked for id by id; ids of nobody have none."""
+    with duckdb.connect() as con:
+        ids = [
+            one for (one,) in con.execute(f"select distinct golden_id from {table_sql(folder, 'crosswalk')}").fetchall()
+        ]
+    with closing(RowsOf(folder, table)) as asked:
+        assert asked.rows("A") == asked.rows("zzz") == []
+        return sorted(repr(row) for one in ids for row in asked.rows(one))
 
 
 @pytest.mark.parametrize("seed", [1])
@@ -126,6 +146,9 @@ def test_a_release_of_what_changed_shares_files_and_is_kept_taken_back_and_resto
     written = {path.relative_to(second).as_posix() for path in second.rglob("*") if path.is_file()} - {"manifest.json"}
     assert set(told) == written and any(path.endswith("/golden.2.parquet") for path in written)
     assert all(file_sha256(second / path) == one.sha256 for path, one in told.items())
+
+    for folder in (first / "person", second / "person"):
+        assert by_id(folder, "provenance") == whole(folder, "provenance")
 
     before = content(ws.root, 1)
     backup(ws, tmp_path / "kept.tar")

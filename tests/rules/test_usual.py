@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from linkage.one_record import ReferenceTables
+from linkage.reference_tables import ReferenceTables
 from rules.kinds import KINDS, gb11643
 from tests.kindtools import TODAY, connect, parse
 
@@ -35,6 +35,14 @@ UNUSUAL = {
         "111111111111111111",
         "123456789012345678",
         "110105194912310021",
+    ],
+    "phone": [
+        "13800138000",
+        "13333333333",
+        "010-88012345",
+        "8613912345678",
+        "12912345678",
+        "1391234567",
     ],
 }
 
@@ -67,9 +75,18 @@ def numbers(chance: random.Random) -> list[str]:
     return [*found, *(body + gb11643.check_character(body) for body in bodies)]
 
 
-@pytest.mark.parametrize(("kind", "as_of"), [("person_name", TODAY), ("citizen_id", TODAY), ("citizen_id", LEAP_DAY)])
+def phones(chance: random.Random) -> list[str]:
+    """Mobile numbers, a tenth of them with a digit too few or too many, or of few different digits."""
+    found = [f"1{chance.choice('3456789')}{chance.randrange(10**9):09}" for _ in range(NUMBERS)]
+    wrong = [one[:10] for one in found[:70]] + [one + "0" for one in found[70:140]]
+    return found + wrong + [f"13{chance.choice('03')}{'3' * k}{'0' * (8 - k)}" for k in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "as_of"), [("person_name", TODAY), ("citizen_id", TODAY), ("citizen_id", LEAP_DAY), ("phone", TODAY)]
+)
 def test_what_is_read_without_sql_is_what_sql_reads(kind: str, as_of: date) -> None:
-    texts = {"person_name": names, "citizen_id": numbers}[kind](random.Random(5)) + UNUSUAL[kind]
+    texts = {"person_name": names, "citizen_id": numbers, "phone": phones}[kind](random.Random(5)) + UNUSUAL[kind]
     tables = ReferenceTables(connect(kind))
     options: dict[str, Any] = dict(KINDS[kind].options)
     read = parse(kind, sorted(set(texts)), options, as_of)
