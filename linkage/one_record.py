@@ -88,8 +88,9 @@ class RecordReader:
         lists = sorted(needed.lists)
         self._computed = numbers, texts, values, lists
         chosen = [number_sql(sql, needed.numbers[sql]) for sql in numbers]
-        chosen += [f"({sql})" for sql in texts]
-        chosen += [f"case when ({sql}) is not null then {{'h': hash({sql}), 'v': ({sql})}} end" for sql in values]
+        chosen += [
+            f"case when ({sql}) is not null then {{'h': hash({sql}), 'v': ({sql})}} end" for sql in texts + values
+        ]
         chosen += [f"list_transform(list_distinct({sql}), lambda e: {{'h': hash(e), 'v': e}})" for sql in lists]
         apart = set(derived_together(entity))
         reads = {name for sql in (*numbers, *texts, *values, *lists) for name in named_columns(sql)}
@@ -103,8 +104,8 @@ class RecordReader:
         for name in (name for name in entity.derive if name in derived):
             sql = f"null::{standard[name]}" if name in apart else f"({entity.derive[name]})"
             source = f"(select *, {sql} as {quote(name)} from {source})"
-        self.con.execute(f"prepare columns as select {', '.join([*chosen, '1'])} from {source}")
-        self.con.execute("prepare hashes as select list_transform($1::varchar[], lambda e: hash(e))")
+        hashes = f"list_transform(${len(self._given) + 1}::varchar[], lambda e: hash(e))"
+        self.con.execute(f"prepare columns as select {', '.join([*chosen, hashes])} from {source}")
 
     def close(self) -> None:
         self.con.close()
@@ -140,30 +141,25 @@ class RecordReader:
         return {name: value for name, value in named.items() if name in set(self._plain)}
 
     def _query(self, row: Mapping[str, Any]) -> Query:
-        given = ", ".join(_typed(row[name], of) for name, of in zip(self._given, self._types, strict=True))
-        ((*computed, _),) = self.con.execute(f"execute columns({given})" if given else "execute columns").fetchall()
         numbers, texts, values, lists = self._computed
+        plain = {sql: row[sql] for sql in self._needed.texts if sql in self._plain}
+        hashed = sorted({text for text in plain.values() if text is not None})
+        given = [_typed(row[name], of) for name, of in zip(self._given, self._types, strict=True)]
+        given.append(_typed(hashed, "VARCHAR[]"))
+        ((*computed, hashes),) = self.con.execute(f"execute columns({', '.join(given)})").fetchall()
+        known = dict(zip(hashed, hashes, strict=True))
         found = iter(computed)
         numbered = {sql: next(found) for sql in numbers}
-        said: dict[str, str | None] = {sql: next(found) for sql in texts}
-        held = {sql: _held(next(found)) for sql in values}
+        held = {sql: _held(next(found)) for sql in texts + values}
         listed = {sql: _list(next(found)) for sql in lists}
         numbered |= {sql: _whole(row[sql]) for sql in self._needed.numbers if sql in self._plain}
-        said |= {sql: row[sql] for sql in self._needed.texts if sql in self._plain}
-        held |= self._hashed(said)
+        held |= {sql: None if text is None else Held(known[text], text) for sql, text in plain.items()}
         return Query(
             numbered,
             {sql: held[sql] for sql in (*self._needed.texts, *self._needed.others)},
             listed,
             {column: held[sql] for column, sql in self._as_text.items()},
         )
-
-    def _hashed(self, said: Mapping[str, str | None]) -> dict[str, Held | None]:
-        """Texts with their hashes."""
-        known = sorted({text for text in said.values() if text is not None})
-        ((hashes,),) = self.con.execute(f"execute hashes({_typed(known, 'VARCHAR[]')})").fetchall()
-        held = {text: Held(hashed, text) for text, hashed in zip(known, hashes, strict=True)}
-        return {sql: None if text is None else held[text] for sql, text in said.items()}
 
 
 class _Group:

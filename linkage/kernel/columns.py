@@ -61,6 +61,11 @@ class Lists:
     items: Narrow
 
 
+def places(mask: Bools) -> Ints:
+    """Where a mask is true. NumPy's `flatnonzero` does the same; of a few records it takes several times as long."""
+    return mask.nonzero()[0]
+
+
 @dataclass(frozen=True)
 class Domain:
     """The values of a set of codes: code i is `texts[at[i]]`; they are put in order when somebody asks."""

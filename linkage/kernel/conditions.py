@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import DamerauLevenshtein
 from rapidfuzz.process import cpdist
 
-from linkage.kernel.columns import NULL, WIDE_NULL, Bools, Columns, Ints, Lists
+from linkage.kernel.columns import NULL, WIDE_NULL, Bools, Columns, Ints, Lists, places
 
 Truths = NDArray[np.int8]
 Whole = NDArray[np.number]
@@ -69,7 +69,7 @@ def together(some: Sequence[Pairs]) -> Pairs:
 
 def where_true(found: Bools, of: Positions) -> Positions:
     """Those of some positions where a mask over them is true."""
-    return of.take(np.flatnonzero(found))
+    return of.take(places(found))
 
 
 def sure(found: Bools) -> Truths:
@@ -129,7 +129,7 @@ def _connect(
 ) -> Truths:
     found = parts[0].truth(pairs)
     for part in parts[1:]:
-        open_ = np.flatnonzero(found != end)
+        open_ = places(found != end)
         if open_.size == len(pairs):
             found = both(found, part.truth(pairs))
         elif open_.size:
@@ -156,7 +156,7 @@ class First:
     def truth(self, pairs: Pairs) -> Truths:
         found = self.parts[0].truth(pairs)
         for part in self.parts[1:]:
-            open_ = np.flatnonzero(found == UNKNOWN)
+            open_ = places(found == UNKNOWN)
             if open_.size:
                 found[open_] = part.truth(pairs.take(open_))
         return found
@@ -486,11 +486,11 @@ class Edits(Asked):
         (left, left_plain), (right, right_plain) = (
             _texts(pairs.columns, sql, pairs.of(side)[which]) for side, sql in self.inputs
         )
-        plain = np.flatnonzero(left_plain & right_plain)
+        plain = places(left_plain & right_plain)
         said, sure = np.zeros(which.size, dtype=np.int64), np.ones(which.size, dtype=np.bool_)
         counted = cpdist(left[plain], right[plain], scorer=DamerauLevenshtein.distance, dtype=np.int32, workers=-1)
         said[plain] = counted
-        rest = np.flatnonzero(~(left_plain & right_plain))
+        rest = places(~(left_plain & right_plain))
         if rest.size:
             said[rest], sure[rest] = super()._answers(pairs, which[rest], to)
         return said, sure

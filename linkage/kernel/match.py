@@ -23,7 +23,7 @@ from linkage.block import RulePairs, refuse_above_budget
 from linkage.frequencies import hub_name
 from linkage.kernel import conditions as c
 from linkage.kernel.blocks import Blocks, Rule, alike, blocks, stream
-from linkage.kernel.columns import NULL, Columns, Floats, Ints, Reader
+from linkage.kernel.columns import NULL, Columns, Floats, Ints, Reader, places
 from linkage.kernel.compiler import Bound, Compiler, Needed
 from linkage.kernel.conditions import Pairs, Positions, Truths, together, where_true
 from linkage.kernel.identical import Classes
@@ -52,12 +52,14 @@ class Levels:
     def whole(self, pairs: Pairs) -> Truths:
         """The level of every pair."""
         gamma = np.full(len(pairs), UNDECIDED, dtype=np.int8)
-        open_ = np.flatnonzero(self._null(gamma, pairs) == UNDECIDED)
+        open_ = places(self._null(gamma, pairs) == UNDECIDED)
         pairs = pairs.take(open_)
         for i, level in enumerate(self.levels):
+            if not open_.size:
+                break
             here = level.condition.truth(pairs) == c.TRUE
             gamma[where_true(here, open_)] = len(self.levels) - i
-            left = np.flatnonzero(~here)
+            left = places(~here)
             open_, pairs = open_.take(left), pairs.take(left)
         gamma[open_] = 0
         return gamma
@@ -79,8 +81,10 @@ class Compared(Levels):
         anything = UNDECIDED - np.int8(len(self.levels) + 1)
         if self.null.asks:
             return np.full_like(gamma, anything)
-        open_ = np.flatnonzero(self._null(gamma, pairs) == UNDECIDED)
+        open_ = places(self._null(gamma, pairs) == UNDECIDED)
         for i, level in enumerate(self.levels):
+            if not open_.size:
+                break
             here = level.cheap.truth(pairs.take(open_)) == c.TRUE
             reached = np.int8(len(self.levels) - i)
             gamma[where_true(here, open_)] = UNDECIDED - reached if level.asks else reached
@@ -90,12 +94,12 @@ class Compared(Levels):
 
     def most(self, gamma: Truths, pairs: Pairs, frequency: Mapping[str, ByCode]) -> Floats:
         """The most that every pair can weigh, given what is known of its level; what it weighs where that is known."""
-        open_ = np.flatnonzero(gamma <= UNDECIDED)
+        open_ = places(gamma <= UNDECIDED)
         if not open_.size:
             return self.weights.of(gamma, pairs, frequency)
         most = np.empty(gamma.size)
         most[open_] = self.weights.ceilings[UNDECIDED - gamma[open_]]
-        decided = np.flatnonzero(gamma > UNDECIDED)
+        decided = places(gamma > UNDECIDED)
         if decided.size:
             most[decided] = self.weights.of(gamma.take(decided), pairs.take(decided), frequency)
         return most
@@ -186,7 +190,7 @@ class Model:
 
     def _hopeful(self, pairs: Pairs, bound: Floats) -> tuple[Pairs, Floats, Positions]:
         """Those that may still reach `review`, and which they were."""
-        hopeful = np.flatnonzero(bound >= self.review - SLACK)
+        hopeful = places(bound >= self.review - SLACK)
         if hopeful.size < bound.size:
             return pairs.take(hopeful), bound[hopeful], hopeful
         return pairs, bound, hopeful
@@ -200,7 +204,7 @@ class Model:
         at = np.arange(len(pairs))
         for one in sorted(self.comparisons, key=lambda one: float(one.weights.level.min()) - one.weights.top):
             gamma = pairs.gammas[one.name]
-            open_ = np.flatnonzero(gamma <= UNDECIDED)
+            open_ = places(gamma <= UNDECIDED)
             if open_.size:
                 asked, hoped = pairs.take(open_), one.weights.ceilings[UNDECIDED - gamma[open_]]
                 gamma[open_] = one.whole(asked)
@@ -212,12 +216,12 @@ class Model:
         for one in self.comparisons:
             parts[one.name] = one.weights.of(pairs.gammas[one.name], pairs, self.frequency)
             total += parts[one.name]
-        worth = np.flatnonzero(total >= self.review)
+        worth = places(total >= self.review)
         pairs = pairs.take(worth)
         verdict = np.where(total[worth] >= self.accept, ACCEPT, REVIEW)
         for guard, said in reversed(self.guards):
             verdict[guard.condition.truth(pairs) == c.TRUE] = said
-        left_open = np.flatnonzero(verdict != DROPPED)
+        left_open = places(verdict != DROPPED)
         kept = worth[left_open]
         return at.take(kept), Weighed(
             total[kept],

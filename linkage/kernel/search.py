@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from linkage.kernel.blocks import UNIT, Rule
-from linkage.kernel.columns import NULL, WIDE_NULL, Bools, Columns, Floats, Ints, Lists
+from linkage.kernel.columns import NULL, WIDE_NULL, Bools, Columns, Floats, Ints, Lists, places
 from linkage.kernel.conditions import Pairs
 from linkage.kernel.match import VERDICTS, Compiled, Model
 from linkage.kernel.store import Segment, Values, mixed, open_frequency, open_store
@@ -202,7 +202,7 @@ def _block(segment: Segment, words: NDArray[np.uint64], rule: Rule, keys: Sequen
         same &= held[ordinals] == key
     if rule.elements is not None:
         lists = segment.columns.lists[rule.elements]
-        for i in np.flatnonzero(same):
+        for i in places(same):
             start, length = int(lists.start[ordinals[i]]), int(lists.length[ordinals[i]])
             same[i] = keys[-1] in lists.items[start : start + length]
     return ordinals[same]
@@ -228,9 +228,9 @@ class _Few(Columns):
             code = codes[sql]
             if held is not None and code >= len(segment.values[sql]):
                 code += _position(unknown.setdefault(id(segment.values[sql]), []), held)
-            self.codes[sql] = np.append(segment.columns.codes[sql][ordinals], np.int32(code))
+            self.codes[sql] = _behind(segment.columns.codes[sql].take(ordinals), code)
         for sql, number in query.numbers.items():
-            self.numbers[sql] = _with_number(segment.columns.numbers[sql][ordinals], number)
+            self.numbers[sql] = _with_number(segment.columns.numbers[sql].take(ordinals), number)
         for sql, items in query.lists.items():
             self.lists[sql] = self._list(sql, ordinals, items, unknown.setdefault(id(segment.values[sql]), []))
         self._unknown = unknown
@@ -245,8 +245,8 @@ class _Few(Columns):
         for held in items or ():
             found = values.find(held.hash, held.value)
             codes.append(len(values) + _position(unknown, held) if found is None else found)
-        start = np.append(lists.start[ordinals], 0)
-        length = np.append(lists.length[ordinals], -1 if items is None else len(codes))
+        start = _behind(lists.start.take(ordinals), 0)
+        length = _behind(lists.length.take(ordinals), -1 if items is None else len(codes))
         behind = np.cumsum(np.maximum(length, 0))
         spread = [lists.items[a : a + n] for a, n in zip(start[:-1], length[:-1], strict=True) if n > 0]
         gathered = np.concatenate([*spread, np.array(sorted(codes), dtype=np.int32)])
@@ -295,10 +295,17 @@ def _position(among: list[Held], held: Held) -> int:
     return among.index(held)
 
 
+def _behind(values: NDArray[Any], one: int) -> NDArray[Any]:
+    """Values with one more behind them."""
+    found = np.empty(values.size + 1, dtype=values.dtype)
+    found[:-1], found[-1] = values, one
+    return found
+
+
 def _with_number(values: NDArray[np.integer], number: int | None) -> NDArray[np.integer]:
     """Numbers with one more behind them, in 64 bits where it needs them."""
     if number is None:
-        return np.append(values, values.dtype.type(NULL if values.dtype == np.int32 else WIDE_NULL))
+        return _behind(values, NULL if values.dtype == np.int32 else WIDE_NULL)
     if values.dtype == np.int32 and not NULL < number <= np.iinfo(np.int32).max:
         values = np.where(values == NULL, WIDE_NULL, values.astype(np.int64))
-    return np.append(values, values.dtype.type(number))
+    return _behind(values, number)

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from linkage.kernel.columns import NULL, Columns, Floats
+from linkage.kernel.columns import NULL, Columns, Floats, places
 from linkage.kernel.conditions import Pairs, Truths
 from linkage.sql import number
 from rules.kinds.base import literal
@@ -67,7 +67,7 @@ class Weights:
         """The weight of every pair, given its level."""
         found = self.level[gamma + 1]
         for level, one in self.adjusted.items():
-            here = np.flatnonzero(gamma == level)
+            here = places(gamma == level)
             if here.size:
                 found[here] += _adjustment(one, pairs.take(here), frequency[one.column])
         return found
