@@ -45,6 +45,7 @@ def serve(
         hosts=names, proxies=frozenset(trust_proxy or ()), secure=https, rate=rate, burst=max(1, int(2 * rate))
     )
     application = create_app(ws, settings)
+    application.state.desk.begin_matching()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     err.print(f"the desk is at http://{host}:{port}; 'shuyuan token --role steward' makes a token to sign in with")
     uvicorn.run(application, host=host, port=port, access_log=False, log_level="warning", server_header=False)

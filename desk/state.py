@@ -24,7 +24,7 @@ from linkage.audit_trail import AuditTrail
 from linkage.decisions import DecisionStore
 from linkage.values import Reader
 from linkage.workspace import Workspace
-from rules.errors import NotFoundError
+from rules.errors import NotFoundError, ShuyuanError
 from rules.model import Rules
 
 
@@ -136,12 +136,19 @@ class Desk:
             self._warming = release
             threading.Thread(target=self._open_matcher, args=(release, matcher.opened), daemon=True).start()
 
-    def _open_matcher(self, release: int, entities: tuple[str, ...]) -> None:
-        with self._matching, suppress(NotFoundError):
-            if self._matcher is not None and self._matcher.release.manifest.release < release:
+    def begin_matching(self) -> None:
+        """Begin to open the match indexes of the current release, so that who matches first waits less."""
+        release = current_release(self.ws.releases)
+        if release is not None and self._matcher is None:
+            threading.Thread(target=self._open_matcher, args=(release, None), daemon=True).start()
+
+    def _open_matcher(self, release: int, entities: tuple[str, ...] | None) -> None:
+        """Open the match indexes of some entity types of a release, or of all; what is as new stays open."""
+        with self._matching, suppress(ShuyuanError):  # whoever asks is told
+            if self._matcher is None or self._matcher.release.manifest.release < release:
                 self._close_matcher()
                 self._matcher = Matcher(Release.of(self.ws.releases, release))
-                self._matcher.open(entities)
+                self._matcher.open(self._matcher.release.manifest.entities if entities is None else entities)
 
     def _close_matcher(self) -> None:
         if self._matcher is not None:

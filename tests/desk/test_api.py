@@ -203,8 +203,17 @@ def test_the_index_of_a_new_release_is_opened_before_anybody_asks_it(office: Off
     number = rollback(office.yard.ws, before, THIRD)
     with desk.release() as release:
         assert release.manifest.release == number
+    assert opened(desk, before) == number
+    assert caller.post(f"{API}/match", json=asked).json()["release"] == number
+    begun = type(desk)(office.yard.ws, desk.settings)
+    begun.begin_matching()
+    assert opened(begun, None) == number
+    begun.close()
+
+
+def opened(desk: Any, before: int | None) -> int | None:
+    """The release whose match indexes are open, once they are another's than before."""
     until = time.monotonic() + 60
     while (desk.matching() or before) == before and time.monotonic() < until:
         time.sleep(0.05)
-    assert desk.matching() == number
-    assert caller.post(f"{API}/match", json=asked).json()["release"] == number
+    return desk.matching()
