@@ -29,6 +29,7 @@ from golden_records.preferences import (
 )
 from golden_records.sql import run
 from linkage.values import CODE
+from rules.columns import quote
 from rules.errors import Problem, RulesError
 from rules.kinds.base import literal
 from rules.model import EntityRules
@@ -58,7 +59,10 @@ def survive(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date, rel
         con.execute(place_sql(rules.entity.region or "null"))
     liken(con, rules.entity)
     columns = [str(row[0]) for row in con.execute("describe standard").fetchall()]
+    filled = _filled(con, golden_fields(rules.entity))
     for choice in choices(rules.entity):
+        if filled.isdisjoint(choice.fields):
+            continue
         pref = packed(choice, rules, as_of, columns)
         con.execute(candidate_sql(choice, pref, regional(rules.sources)), {"fields": list(choice.fields)})
         run(con, "dispute")
@@ -72,6 +76,13 @@ def survive(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date, rel
             con.execute(provenance_sql(field, names), {"field": field})
     run(con, "lifespan")
     con.execute(golden_sql(golden_fields(rules.entity)), {"release": release})
+
+
+def _filled(con: duckdb.DuckDBPyConnection, fields: list[str]) -> set[str]:
+    """The fields in which some record says something."""
+    counts = ", ".join(f"count({quote(name)})" for name in fields)
+    (found,) = con.execute(f"select {counts} from testimony").fetchall()
+    return {name for name, count in zip(fields, found, strict=True) if count}
 
 
 def place_sql(region: str) -> str:
