@@ -155,8 +155,7 @@ def plan(
                 if far:
                     survive_far(con, far.shelf(con, one.name, VALUES, inputs), one, as_of, release)
                 else:
-                    with transaction(con):
-                        survive(con, one, as_of, release)
+                    survive(con, one, as_of, release)
                 strengthen(con, decisions, one.name)
             if not far:
                 with reporter.step(f"{one.name}: verification", con=con), transaction(con):

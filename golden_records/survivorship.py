@@ -28,6 +28,7 @@ from golden_records.preferences import (
     voices,
 )
 from golden_records.sql import run
+from linkage.sql import transaction
 from linkage.values import CODE
 from rules.columns import quote
 from rules.errors import Problem, RulesError
@@ -60,22 +61,26 @@ def survive(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date, rel
     liken(con, rules.entity)
     columns = [str(row[0]) for row in con.execute("describe standard").fetchall()]
     filled = _filled(con, golden_fields(rules.entity))
-    for choice in choices(rules.entity):
-        if filled.isdisjoint(choice.fields):
-            continue
-        pref = packed(choice, rules, as_of, columns)
-        con.execute(candidate_sql(choice, pref, regional(rules.sources)), {"fields": list(choice.fields)})
-        run(con, "dispute")
-        con.execute(fight_sql(choice))
-        run(con, "periods" if choice.history else "winners")
-        con.execute(verdict_sql(choice))
-        for position, field in enumerate(choice.fields):
-            con.execute(picked_sql(field), {"field": field})
-            same = same_sql(rules.entity, field, f"c.key_{position}", f"w.key_{position}")
-            con.execute(opinion_sql(same, choice.history))
-            con.execute(provenance_sql(field, names), {"field": field})
+    with transaction(con):
+        for choice in choices(rules.entity):
+            if not filled.isdisjoint(choice.fields):
+                _choose(con, rules, choice, packed(choice, rules, as_of, columns))
     run(con, "lifespan")
     con.execute(golden_sql(golden_fields(rules.entity)), {"release": release})
+
+
+def _choose(con: duckdb.DuckDBPyConnection, rules: EntityRules, choice: Choice, pref: str) -> None:
+    """Add the values of one choice to `provenance`; `pref` is SQL of how a record is preferred."""
+    con.execute(candidate_sql(choice, pref, regional(rules.sources)), {"fields": list(choice.fields)})
+    run(con, "dispute")
+    con.execute(fight_sql(choice))
+    run(con, "periods" if choice.history else "winners")
+    con.execute(verdict_sql(choice))
+    for position, field in enumerate(choice.fields):
+        con.execute(picked_sql(field), {"field": field})
+        same = same_sql(rules.entity, field, f"c.key_{position}", f"w.key_{position}")
+        con.execute(opinion_sql(same, choice.history))
+        con.execute(provenance_sql(field, sorted(rules.sources.sources)), {"field": field})
 
 
 def _filled(con: duckdb.DuckDBPyConnection, fields: list[str]) -> set[str]:
