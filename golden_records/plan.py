@@ -51,7 +51,7 @@ from linkage.decisions import DecisionStore
 from linkage.link import fingerprint, linked
 from linkage.progress import SILENT, Reporter
 from linkage.references import has_table
-from linkage.sql import number
+from linkage.sql import number, transaction
 from linkage.workspace import Workspace, use_entity, write_atomically
 from rules.errors import NotFoundError, RefusedError
 from rules.model import EntityRules, Rules
@@ -158,7 +158,7 @@ def plan(
                     survive(con, one, as_of, release)
                 strengthen(con, decisions, one.name)
             if not far:
-                with reporter.step(f"{one.name}: verification", con=con):
+                with reporter.step(f"{one.name}: verification", con=con), transaction(con):
                     verify(con, one, as_of)
             index_identifiers(con, one.entity)
         if not whole:
@@ -193,7 +193,7 @@ def plan(
                 entities[one.name] = replace(entities[one.name], findings=check_golden(con, one))
     for one in entity_types:
         use_entity(con, one.name)
-        with reporter.step(f"{one.name}: quality", con=con):
+        with reporter.step(f"{one.name}: quality", con=con), transaction(con):
             measure(con, one, as_of, whole)
             take_census(con, one, len(decisions.queue(one.name)))
             count_levels(con, one)

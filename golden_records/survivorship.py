@@ -28,7 +28,9 @@ from golden_records.preferences import (
     voices,
 )
 from golden_records.sql import run
+from linkage.sql import transaction
 from linkage.values import CODE
+from rules.columns import quote
 from rules.errors import Problem, RulesError
 from rules.kinds.base import literal
 from rules.model import EntityRules
@@ -58,20 +60,34 @@ def survive(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date, rel
         con.execute(place_sql(rules.entity.region or "null"))
     liken(con, rules.entity)
     columns = [str(row[0]) for row in con.execute("describe standard").fetchall()]
-    for choice in choices(rules.entity):
-        pref = packed(choice, rules, as_of, columns)
-        con.execute(candidate_sql(choice, pref, regional(rules.sources)), {"fields": list(choice.fields)})
-        run(con, "dispute")
-        con.execute(fight_sql(choice))
-        run(con, "periods" if choice.history else "winners")
-        con.execute(verdict_sql(choice))
-        for position, field in enumerate(choice.fields):
-            con.execute(picked_sql(field), {"field": field})
-            same = same_sql(rules.entity, field, f"c.key_{position}", f"w.key_{position}")
-            con.execute(opinion_sql(same, choice.history))
-            con.execute(provenance_sql(field, names), {"field": field})
+    filled = _filled(con, golden_fields(rules.entity))
+    with transaction(con):
+        for choice in choices(rules.entity):
+            if not filled.isdisjoint(choice.fields):
+                _choose(con, rules, choice, packed(choice, rules, as_of, columns))
     run(con, "lifespan")
     con.execute(golden_sql(golden_fields(rules.entity)), {"release": release})
+
+
+def _choose(con: duckdb.DuckDBPyConnection, rules: EntityRules, choice: Choice, pref: str) -> None:
+    """Add the values of one choice to `provenance`; `pref` is SQL of how a record is preferred."""
+    con.execute(candidate_sql(choice, pref, regional(rules.sources)), {"fields": list(choice.fields)})
+    run(con, "dispute")
+    con.execute(fight_sql(choice))
+    run(con, "periods" if choice.history else "winners")
+    con.execute(verdict_sql(choice))
+    for position, field in enumerate(choice.fields):
+        con.execute(picked_sql(field), {"field": field})
+        same = same_sql(rules.entity, field, f"c.key_{position}", f"w.key_{position}")
+        con.execute(opinion_sql(same, choice.history))
+        con.execute(provenance_sql(field, sorted(rules.sources.sources)), {"field": field})
+
+
+def _filled(con: duckdb.DuckDBPyConnection, fields: list[str]) -> set[str]:
+    """The fields in which some record says something."""
+    counts = ", ".join(f"count({quote(name)})" for name in fields)
+    (found,) = con.execute(f"select {counts} from testimony").fetchall()
+    return {name for name, count in zip(fields, found, strict=True) if count}
 
 
 def place_sql(region: str) -> str:

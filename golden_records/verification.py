@@ -42,7 +42,8 @@ def verify(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date) -> N
     verified = [name for name in fields if name not in rules.entity.verification.ignore]
     run(con, "verification", verified=verified)
     con.execute(spoken_sql(verified))
-    for field in fields:
+    chosen = {str(field) for (field,) in con.execute("select distinct field from provenance").fetchall()}
+    for field in (name for name in fields if name in chosen):
         if field in verified:
             con.execute(stated_sql(field, verified.index(field), lead_sql(rules, field, as_of), rules))
             con.execute(dispute_sql(field, verified.index(field), rules))

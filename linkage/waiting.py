@@ -24,6 +24,7 @@ from linkage.evidence import evidence_of, record_text
 from linkage.frequencies import hub_name
 from linkage.items import Item, Waiting, Worth
 from linkage.splink_model import level_labels
+from linkage.sql import number
 from linkage.union import DIFFERENT, DUPLICATE_FREE, PINNED
 from rules.columns import quote
 from rules.kinds.base import literal
@@ -143,7 +144,8 @@ def _pairs(
     """The pairs that SQL chooses from candidate_pair, as they are put to a steward."""
     fields, names = list(one.entity.fields), [rule.name for rule in one.entity.comparisons]
     labels = [level_labels(one.entity, rule) for rule in one.entity.comparisons]
-    found = con.execute(pairs_sql(one, chosen, kept, drawn)).fetchall()
+    con.execute(f"create or replace temp table chosen as {chosen}")
+    found = con.execute(pairs_sql(one, kept, drawn)).fetchall() if number(con, "select count(*) from chosen") else ()
     rules = [hub_name(rule) for rule in one.entity.blocking]
     for *keys, weight, verdict, reason, evidence, left, right, gammas, weights, worth, regions, found_by in found:
         said = {name: (a, b) for name, a, b in zip(fields, left, right, strict=True) if a or b}
@@ -172,9 +174,9 @@ def _closeness(one: EntityRules, weight: float) -> float:
     return round(float(2 ** (-abs(weight - one.entity.matching.accept) / half)), 4)
 
 
-def pairs_sql(one: EntityRules, chosen: str, kept: str, drawn: str = "") -> str:
-    """SQL of pairs: both source keys, weight, verdict, reason, evidence, what both say, levels, worth, both regions,
-    number of the blocking rule."""
+def pairs_sql(one: EntityRules, kept: str, drawn: str = "") -> str:
+    """SQL of the pairs in `chosen`: both source keys, weight, verdict, reason, evidence, what both say, levels, worth,
+    both regions, number of the blocking rule."""
     entity = one.entity
     said = [f"[{', '.join(f'{side}.{quote(name)}' for name in entity.fields)}]" for side in "cd"]
     text = [record_text(one, side) for side in "cd"]
@@ -191,8 +193,7 @@ def pairs_sql(one: EntityRules, chosen: str, kept: str, drawn: str = "") -> str:
         if event.when
     )
     return f"""
-with chosen as materialized ({chosen}
-), waiting as materialized (
+with waiting as materialized (
   select p.*, l.source || chr(31) || l.source_key as ka, r.source || chr(31) || r.source_key as kb
   from chosen as p join standard as l on l.record_id = record_l join standard as r on r.record_id = record_r
   where {kept} {drawn}

@@ -8,19 +8,26 @@ from tests.told import copied, told
 
 __all__ = ["copied", "told"]
 
-# Files of minutes come first: where workers share the files, none is left alone with one of these in the end.
+# Files of minutes come first: where workers share the files, none is left alone with one of these in the end. What
+# several of them copy (`tests/once.py`) is asked for by one of them alone at a time.
 LONG = (
-    "linkage/test_changes.py",
+    "test_spark.py",
     "golden_records/test_plan.py",
-    "test_journey.py",
+    "linkage/test_changes.py",
+    "test_cli.py",
+    "linkage/test_explain.py",
+    "test_wheel.py",
+    "golden_records/test_by_id.py",
     "test_faults.py",
+    "linkage/test_kernel.py",
+    "test_journey.py",
+    "linkage/test_training.py",
     "golden_records/test_replay.py",
     "desk/test_browser.py",
-    "test_wheel.py",
-    "golden_records/test_release.py",
-    "golden_records/test_tickets.py",
     "golden_records/test_verification.py",
-    "test_cli.py",
+    "golden_records/test_tickets.py",
+    "golden_records/test_release.py",
+    "golden_records/test_survivorship.py",
 )
 
 

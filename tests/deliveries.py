@@ -31,12 +31,14 @@ from typing import Any
 from unittest.mock import patch
 
 import duckdb
+import pytest
 from typer.testing import CliRunner, Result
 
 from cli import app
 from golden_records.segments import table_sql
 from rules.loader import load_rules
 from rules.model import Rules
+from tests.once import copy_of, once
 
 _RULES: dict[Path, tuple[tuple[tuple[str, int, int], ...], Rules]] = {}
 ROOT = Path(__file__).resolve().parent.parent
@@ -188,11 +190,15 @@ def start(*arguments: object, launcher: tuple[str, ...] = ("-m", "cli"), **optio
     )
 
 
-def first_release(ws: Path, folder: Path) -> None:
-    """Take the first year's delivery all the way to release 1."""
-    run("init", ws)
-    run("load", deliver(folder, FIRST), "--workspace", ws)
-    publish(ws, FIRST_DAY)
+def first_release(factory: pytest.TempPathFactory, ws: Path) -> Path:
+    """A workspace in which the first year's delivery was taken all the way to release 1."""
+    return copy_of(once(factory, "first_release", _first_release) / "ws", ws)
+
+
+def _first_release(folder: Path) -> None:
+    run("init", folder / "ws")
+    run("load", deliver(folder / "first", FIRST), "--workspace", folder / "ws")
+    publish(folder / "ws", FIRST_DAY)
 
 
 def publish(ws: Path, day: str) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     folder = tmp_path_factory.mktemp("cli")
-    first_release(folder / "ws", folder / "first")
+    first_release(tmp_path_factory, folder / "ws")
     deliver(folder / "second", SECOND)
     (folder / "truth.csv").write_text(TRUTH, "utf-8")
     (folder / "no_truth.csv").write_text("source,key,truth\n", "utf-8")

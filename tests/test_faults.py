@@ -71,7 +71,7 @@ class Places:
 def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
     folder = tmp_path_factory.mktemp("faults")
     found = Places(folder / "loaded", folder / "planned", folder / "published")
-    first_release(found.loaded, folder / "first")
+    first_release(tmp_path_factory, found.loaded)
     run("load", deliver(folder / "second", SECOND), "--workspace", found.loaded)
     for left, right, kind in (("C03", "marriage/M03", "different"), ("C04", "social_assistance/S04", "same")):
         run(

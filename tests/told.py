@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +11,7 @@ import pytest
 
 from linkage.workspace import Workspace
 from tests.golden_records.things import Yard
+from tests.once import copy_of, once
 
 FIRST, SECOND, THIRD = date(2024, 2, 15), date(2024, 7, 15), date(2024, 8, 15)
 
@@ -25,9 +25,8 @@ class Told:
     now: dict[tuple[str, str], str]
 
 
-@pytest.fixture(scope="session")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
-    """Three releases of six ships.
+def three_releases(folder: Path) -> None:
+    """A workspace of six ships, three times released.
 
     ship 0  registry r0 and harbour h0; in the second list another owner (the harbour leads) and another day of building
     ship 1  registry r1, in the second release merged with ship 2 by a steward
@@ -36,7 +35,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     ship 4  registry r4, gone from the second list
     ship 5  registry r5, new in the second list; in the third release merged with what ship 1 became
     """
-    yard = Yard.create(tmp_path_factory.mktemp("told") / "ws")
+    yard = Yard.create(folder / "ws")
     ships = [
         {"id": "r0", "mark": "MK-0", "name": "海鸥", "owner": "甲", "radio": "13912345678", "built": "1999-05-04"},
         {"id": "r1", "mark": "MK-1", "name": "东风"},
@@ -51,7 +50,6 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     yard.deliver("registry", "2024-01-31", *ships)
     yard.deliver("harbour", "2024-02-01", *calls)
     yard.release(FIRST)
-    first = yard.ids()
     later = [*ships[1:4], {"id": "r5", "mark": "MK-5", "name": "东风五"}]
     yard.deliver("registry", "2024-06-30", ships[0] | {"owner": "丙", "built": "1999-05-05"}, *later)
     yard.say("same", ("registry", "r1"), ("registry", "r2"))
@@ -59,16 +57,17 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     yard.release(SECOND)
     yard.say("same", ("registry", "r5"), ("registry", "r2"))
     yard.release(THIRD)
-    return Told(yard, first, yard.ids())
+
+
+@pytest.fixture(scope="session")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """The workspace of `three_releases`, to be read."""
+    made = once(tmp_path_factory, "told", three_releases)
+    yard = Yard(Workspace.open(copy_of(made / "ws", tmp_path_factory.mktemp("told") / "ws")))
+    return Told(yard, yard.ids(1), yard.ids())
 
 
 @pytest.fixture
 def copied(told: Told, tmp_path: Path) -> Callable[[], Yard]:
     """Copies the workspace with the three releases, to be changed."""
-
-    def copy() -> Yard:
-        root = tmp_path / "copy"
-        shutil.copytree(told.yard.ws.root, root, symlinks=True)
-        return Yard(Workspace.open(root))
-
-    return copy
+    return lambda: Yard(Workspace.open(copy_of(told.yard.ws.root, tmp_path / "copy")))

@@ -74,7 +74,7 @@ class Compiler:
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self.con = con
         self.needed = Needed()
-        self._types: dict[str, str] = {}
+        self._types: dict[exp.Expr, str] = {}
         described = con.execute("describe standard").fetchall()
         self._columns = {str(name): str(sql_type) for name, sql_type, *_ in described}
 
@@ -312,7 +312,7 @@ class Compiler:
                 return exp.column(node.name[:-2])
             return node
 
-        return tree.copy().transform(plain).sql("duckdb")
+        return tree.transform(plain).sql("duckdb", copy=False)
 
     def _type(self, tree: exp.Expr) -> str:
         """The SQL type of an expression over the columns of `standard`, with or without a side."""
@@ -320,13 +320,12 @@ class Compiler:
             return self._column(tree.name)
         if isinstance(tree, BOOLEANS):
             return "BOOLEAN"
-        sql = tree.sql("duckdb")
-        if sql not in self._types:
+        if tree not in self._types:
             named = sorted({column.name for column in tree.find_all(exp.Column)})
             empty = ", ".join(f"null::{self._column(name)} as {quote(name)}" for name in named if self._column(name))
-            said = self.con.execute(f"describe select ({sql}) as said from (select {empty or 1})").fetchall()
-            self._types[sql] = str(said[0][1])
-        return self._types[sql]
+            asked = f"describe select ({tree.sql('duckdb')}) as said from (select {empty or 1})"
+            self._types[tree] = str(self.con.execute(asked).fetchall()[0][1])
+        return self._types[tree]
 
     def _type_of(self, sql: str) -> str:
         return self._type(parsed(sql))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Any
 
 import duckdb
@@ -31,8 +31,10 @@ from linkage.kernel.symmetry import symmetric_rules
 from linkage.kernel.weights import ByCode, Weights, frequency_of, prior_weight, weights
 from linkage.score import candidate_columns
 from linkage.splink_model import comparison, frequency_columns, settings
+from rules.columns import quote
 from rules.model import BlockingRule, Entity, EntityRules
 
+REMEMBERED = 100  # sets of rules, compiled
 CHUNK = 1 << 16
 BATCH = 1 << 19
 SLACK = 1e-6  # sums in another order differ by less
@@ -125,6 +127,11 @@ class Compiled:
     @classmethod
     def of(cls, con: duckdb.DuckDBPyConnection, entity: Entity) -> Compiled:
         """Compiled for the `standard` of the current schema."""
+        columns = tuple((str(name), str(kind)) for name, kind, *_ in con.execute("describe standard").fetchall())
+        return _compiled(columns, entity.model_dump_json(by_alias=True))
+
+    @classmethod
+    def _of(cls, con: duckdb.DuckDBPyConnection, entity: Entity) -> Compiled:
         compiler = Compiler(con)
         comparisons = tuple(compiled(compiler, entity))
         guards = tuple(
@@ -138,6 +145,20 @@ class Compiled:
         needed = compiler.needed
         matched = frozenset({*needed.numbers, *needed.texts, *needed.lists, *needed.others})
         return cls(comparisons, guards, ruled, compiler.value("dup_group"), adjusted, matched, needed)
+
+
+@lru_cache(REMEMBERED)
+def _compiled(columns: tuple[tuple[str, str], ...], entity: str) -> Compiled:
+    """The rules of an entity type (JSON) over a `standard` of such columns and types; nothing else tells of a form."""
+    with _aside().cursor() as con:
+        con.execute(f"create temp table standard ({', '.join(f'{quote(name)} {kind}' for name, kind in columns)})")
+        return Compiled._of(con, Entity.model_validate_json(entity))
+
+
+@cache
+def _aside() -> duckdb.DuckDBPyConnection:
+    """An empty database that is asked about types."""
+    return duckdb.connect()
 
 
 @dataclass(frozen=True)

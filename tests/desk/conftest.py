@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from desk.tokens import TokenStore
 from linkage.workspace import Workspace
 from tests.desk import harbour, quay
 from tests.golden_records.things import Yard
+from tests.once import copy_of, once
 
 SETTINGS = Settings(
     hosts=("testserver", "localhost"),
@@ -70,14 +70,14 @@ def office(copied: Callable[[], Yard]) -> Iterator[Office]:
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Yard:
     """The workspace of quay.py, to be copied."""
-    return quay.create(tmp_path_factory.mktemp("quay"))
+    made = once(tmp_path_factory, "quay", quay.create)
+    return Yard(Workspace.open(copy_of(made / "ws", tmp_path_factory.mktemp("quay") / "ws")))
 
 
 @pytest.fixture
 def waterfront(built: Yard, tmp_path: Path) -> Iterator[Office]:
     """A desk of its own over a copy of the workspace in which stewards have work."""
-    shutil.copytree(built.ws.root, tmp_path / "ws", symlinks=True)
-    yard = Yard(Workspace.open(tmp_path / "ws"))
+    yard = Yard(Workspace.open(copy_of(built.ws.root, tmp_path / "ws")))
     app = create_app(yard.ws, SETTINGS)
     yield Office(yard, app)
     app.state.desk.close()
@@ -86,7 +86,8 @@ def waterfront(built: Yard, tmp_path: Path) -> Iterator[Office]:
 @pytest.fixture(scope="session")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     """A desk over two entity types in two regions (harbour.py); nothing of it is changed but its audit trail."""
-    yard = harbour.create(tmp_path_factory.mktemp("port"))
+    made = once(tmp_path_factory, "port", harbour.create)
+    yard = Yard(Workspace.open(copy_of(made / "ws", tmp_path_factory.mktemp("port") / "ws")))
     app = create_app(yard.ws, SETTINGS)
     yield Office(yard, app)
     app.state.desk.close()

@@ -24,7 +24,7 @@ NOBODY = {"name": "宇文拓", "birth_date": "1911-01-01"}
 def ws(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with three releases: the first year, the second year, and the first one rolled back to."""
     folder = tmp_path_factory.mktemp("matching")
-    first_release(folder / "ws", folder / "first")
+    first_release(tmp_path_factory, folder / "ws")
     run("load", deliver(folder / "second", SECOND), "--workspace", folder / "ws")
     publish(folder / "ws", SECOND_DAY)
     run("rollback", 1, "--yes", "--as-of", "2025-02-28", "--workspace", folder / "ws")

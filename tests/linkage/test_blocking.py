@@ -15,9 +15,8 @@ from linkage.growth import GROUPS, Expected, Spread, extrapolate, together
 from linkage.known import Known, from_frame, from_truth, from_weights
 from linkage.standardize import standardize
 from linkage.suggesting import suggest
-from linkage.workspace import use_entity
+from linkage.workspace import Workspace, use_entity
 from rules.model import BlockingRule
-from tests.linkage import things
 from tests.linkage.things import database, population, vessel
 
 DAY = date(2024, 6, 1)
@@ -131,13 +130,12 @@ def test_the_present_rules_are_suggested_where_nothing_does_better_within_their_
     assert (found.pairs, found.share) == (shipped, 1.0)
 
 
-def test_what_is_suggested_finds_more_for_less_than_the_shipped_rules(tmp_path: Path) -> None:
-    ws = things.province(tmp_path / "workspace", 1_200, DAY, "person")
-    con = ws.connect()
+def test_what_is_suggested_finds_more_for_less_than_the_shipped_rules(people: Workspace) -> None:
+    con = people.connect()
     try:
-        one = ws.load_rules().entities["person"]
+        one = people.load_rules().entities["person"]
         use_entity(con, one.name)
-        truth = ws.root / "demo/truth/person.csv"
+        truth = people.root / "demo/truth/person.csv"
         shipped = blocking.measure(con, one, from_truth(con, truth))["union"]
         frame.build(con, one)
         better = suggest(con, one.entity, from_frame(con, ()), shipped["pairs"], 100)

@@ -20,29 +20,23 @@ from linkage.known import from_truth
 from linkage.link import link
 from linkage.waiting import fill_queue
 from linkage.workspace import Workspace, use_entity
-from tests.linkage import things
 
 DAY = date(2024, 6, 1)
 REPEATED = 100
 
 
-@pytest.fixture(scope="module")
-def province(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return things.province(tmp_path_factory.mktemp("evaluation") / "workspace", 1_200, DAY, "person")
-
-
 @pytest.fixture
-def con(province: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
-    con = province.connect()
+def con(people: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
+    con = people.connect()
     use_entity(con, "person")
     yield con
     con.close()
 
 
-def test_estimates_without_a_truth_cover_it(province: Workspace, con: duckdb.DuckDBPyConnection) -> None:
-    one = province.load_rules().entities["person"]
+def test_estimates_without_a_truth_cover_it(people: Workspace, con: duckdb.DuckDBPyConnection) -> None:
+    one = people.load_rules().entities["person"]
     frame = build(con, one)
-    from_truth(con, province.root / "demo/truth/person.csv")
+    from_truth(con, people.root / "demo/truth/person.csv")
     named = con.execute(
         "select a.source, a.source_key, b.source, b.source_key from known_pair "
         "join standard as a on a.ordinal = l join standard as b on b.ordinal = r"
@@ -66,8 +60,8 @@ def test_estimates_without_a_truth_cover_it(province: Workspace, con: duckdb.Duc
     assert max(sizes) <= 230
 
 
-def test_a_sample_waits_in_the_ordinary_queue_until_it_is_answered(province: Workspace, tmp_path: Path) -> None:
-    shutil.copytree(province.root, tmp_path / "workspace", symlinks=True)
+def test_a_sample_waits_in_the_ordinary_queue_until_it_is_answered(people: Workspace, tmp_path: Path) -> None:
+    shutil.copytree(people.root, tmp_path / "workspace", symlinks=True)
     ws = Workspace.open(tmp_path / "workspace")
     rules, decisions, con = ws.load_rules(), DecisionStore(ws.decisions), ws.connect()
     one = rules.entities["person"]

@@ -13,15 +13,9 @@ from linkage.explain import explain, history
 from linkage.link import link
 from linkage.workspace import Workspace, use_entity
 from rules.errors import NotFoundError, RefusedError
-from tests.linkage import things
 
-DAY = date(2026, 2, 1)
+DAY = date(2024, 6, 1)
 ENTITIES = ("committee", "person", "household", "organization", "institution")
-
-
-@pytest.fixture(scope="module")
-def province(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return things.province(tmp_path_factory.mktemp("explain") / "workspace", 500, DAY)
 
 
 PAIRS = """

@@ -27,11 +27,9 @@ from linkage.workspace import Workspace, use_entity
 from rules.errors import RefusedError
 from rules.loader import SHIPPED, load_rules
 from rules.model import EntityRules
-from tests.linkage import things
 from tests.linkage.things import VESSEL, database, population, vessel
 
 DAY = date(2024, 6, 1)
-SIZE = 1500
 ENTITIES = list(load_rules(SHIPPED).entities)
 
 
@@ -63,11 +61,6 @@ def both(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> int:
         for name, a, b in zip(near, left[len(exact) :], right[len(exact) :], strict=True):
             assert a == pytest.approx(b, abs=1e-9 if name == "match_weight" else 1e-6), (name, row)
     return int(theirs[0])
-
-
-@pytest.fixture(scope="module")
-def province(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return things.province(tmp_path_factory.mktemp("kernel") / "workspace", SIZE, DAY)
 
 
 @pytest.mark.parametrize("entity", ENTITIES)

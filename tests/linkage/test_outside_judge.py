@@ -16,7 +16,6 @@ from linkage.outside_judge import PACKAGE, judge
 from linkage.sql import number
 from linkage.workspace import Workspace, use_entity
 from rules.errors import RefusedError
-from tests.linkage import things
 
 DAY = date(2024, 6, 1)
 
@@ -32,30 +31,25 @@ def installed() -> bool:
 needs_package = pytest.mark.skipif(not installed(), reason=f"needs {PACKAGE}; pip install 'shuyuan[judge]'")
 
 
-@pytest.fixture(scope="module")
-def province(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return things.province(tmp_path_factory.mktemp("outside") / "workspace", 1_500, DAY, "person")
-
-
 @pytest.fixture
-def con(province: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
+def con(people: Workspace) -> Iterator[duckdb.DuckDBPyConnection]:
     """Linked persons, judged by their truth as a release of their clusters would be."""
-    con = province.connect()
+    con = people.connect()
     use_entity(con, "person")
     con.execute(
         "create or replace temp table placed as select source, source_key, cluster_id as grp "
         "from standard join cluster using (record_id)"
     )
-    compare(con, read_truth(con, province.root / "demo/truth/person.csv"))
+    compare(con, read_truth(con, people.root / "demo/truth/person.csv"))
     yield con
     con.close()
 
 
 @needs_package
 def test_classifiers_learn_from_one_half_and_are_scored_on_the_other(
-    province: Workspace, con: duckdb.DuckDBPyConnection
+    people: Workspace, con: duckdb.DuckDBPyConnection
 ) -> None:
-    one = province.load_rules().entities["person"]
+    one = people.load_rules().entities["person"]
     kept = con.execute("select * from candidate_pair order by all").fetchall()
     found = judge(con, one)
     assert found == judge(con, one), "the same seed, the same judgement"
@@ -73,9 +67,9 @@ def test_classifiers_learn_from_one_half_and_are_scored_on_the_other(
 
 
 @needs_package
-def test_without_matches_there_is_nothing_to_learn_from(province: Workspace, con: duckdb.DuckDBPyConnection) -> None:
+def test_without_matches_there_is_nothing_to_learn_from(people: Workspace, con: duckdb.DuckDBPyConnection) -> None:
     """Every record an entity of its own: there is no match to learn from."""
-    one = province.load_rules().entities["person"]
+    one = people.load_rules().entities["person"]
     con.execute("update judged set truth = id::varchar")
     with pytest.raises(RefusedError, match="person: no matches among the pairs of the half that is learned from"):
         judge(con, one)
@@ -83,17 +77,17 @@ def test_without_matches_there_is_nothing_to_learn_from(province: Workspace, con
 
 @needs_package
 def test_more_pairs_than_it_is_for_are_refused(
-    province: Workspace, con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+    people: Workspace, con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outside_judge, "MOST", 10)
     with pytest.raises(RefusedError, match="pairs are more than the 10 that recordlinkage is given"):
-        judge(con, province.load_rules().entities["person"])
+        judge(con, people.load_rules().entities["person"])
 
 
 @pytest.mark.skipif(installed(), reason=f"{PACKAGE} is installed")
-def test_without_the_package_it_says_how_to_get_it(province: Workspace, con: duckdb.DuckDBPyConnection) -> None:
+def test_without_the_package_it_says_how_to_get_it(people: Workspace, con: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(RefusedError, match=r"recordlinkage is not installed; pip install 'shuyuan\[judge\]'"):
-        judge(con, province.load_rules().entities["person"])
+        judge(con, people.load_rules().entities["person"])
 
 
 def test_pairs_and_groups_are_counted_on_the_scored_half() -> None:

@@ -22,17 +22,11 @@ from linkage.workspace import Workspace
 from rules.errors import InputError, NotFoundError
 from rules.loader import SHIPPED
 from rules.model import EntityRules
-from tests.linkage import things
 from tests.linkage.searching import check_search
 from tests.linkage.test_kernel import weighed
 from tests.linkage.things import database, vessel
 
 DAY = date(2024, 6, 1)
-
-
-@pytest.fixture(scope="module")
-def province(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return things.province(tmp_path_factory.mktemp("search") / "workspace", 500, DAY)
 
 
 @pytest.mark.parametrize("entity", ["person", "organization", "institution"])

@@ -26,12 +26,10 @@ from linkage.train import train
 from linkage.workspace import Workspace, use_entity
 from rules.loader import SHIPPED, load_rules
 from rules.model import Entity, EntityRules
-from tests.linkage import things
 from tests.linkage.test_kernel import RECORD, entities
 from tests.linkage.things import VESSEL, database, population, vessel
 
 DAY = date(2024, 6, 1)
-SIZE = 600
 ENTITIES = list(load_rules(SHIPPED).entities)
 EVERY = 1e7  # more than there are pairs
 
@@ -60,11 +58,6 @@ def both(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> Estimates:
         assert m == pytest.approx(estimate_m(con, entity, i, found.u), rel=1e-6), entity.training.em[i]
     con.execute("drop table comparable")
     return found
-
-
-@pytest.fixture(scope="module")
-def province(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    return things.province(tmp_path_factory.mktemp("training") / "workspace", SIZE, DAY)
 
 
 @pytest.mark.parametrize("entity", ENTITIES)

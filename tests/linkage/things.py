@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from demo.population import generate
 from linkage.decisions import DecisionStore
@@ -83,13 +84,18 @@ def database(rules: EntityRules, records: list[dict[str, Any]]) -> duckdb.DuckDB
     )
     con.execute("create table grouped_record as from record where false")
     con.execute("create view current_record as from record")
-    for i, record in enumerate(records):
-        key = str(record.get("key", f"{i:05}"))
-        values = [record.get(name) for name in rules.entity.fields]
-        con.execute(
-            f"insert into record values ({', '.join('?' * (8 + len(values)))})",
-            [i, record.get("source", "a"), key, 1, "2024-01-01", f"{i:032}", i, *values, record.get("dup_group")],
-        )
+    given = [
+        {name: record.get(name) for name in rules.entity.fields}
+        | {"record_id": i, "source": record.get("source", "a"), "source_key": str(record.get("key", f"{i:05}"))}
+        | {"batch_id": 1, "observed_on": "2024-01-01", "row_hash": f"{i:032}", "line": i}
+        | {"dup_group": record.get("dup_group")}
+        for i, record in enumerate(records)
+    ]
+    if given:
+        columns = {name: pa.array([one[name] for one in given]) for name in given[0]}
+        con.register("given", pa.table(columns))
+        con.execute("insert into record by name from given")
+        con.unregister("given")
     return con
 
 
