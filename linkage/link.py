@@ -34,7 +34,7 @@ from linkage.progress import SILENT, Reporter
 from linkage.references import group, has_table
 from linkage.renewal import renew
 from linkage.score import score
-from linkage.sql import number
+from linkage.sql import number, uncompressed
 from linkage.standardize import compose
 from linkage.values import First, read_fields
 from linkage.waiting import fill_queue
@@ -166,9 +166,10 @@ def prepare(
         con.execute("update main.linked set basis = null where entity = ?", [one.name])
     use_entity(con, one.name)
     group(con, one, rules.entities)
-    anew = read_fields(con, one, rules.folder, as_of, rules.entities, first)
-    if since is None or anew or not renew(con, one, since):
-        compose(con, one, kept=since is not None)
+    with uncompressed(con):
+        anew = read_fields(con, one, rules.folder, as_of, rules.entities, first)
+        if since is None or anew or not renew(con, one, since):
+            compose(con, one, kept=since is not None)
 
 
 def standardized(
