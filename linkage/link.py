@@ -46,7 +46,7 @@ from rules.model import EntityRules, Rules
 if TYPE_CHECKING:
     from linkage.spark.engine import Spark
 
-DISK_PER_RECORD = 1200 + 900  # bytes: the work database with its spill folder, and the packed store
+DISK_PER_RECORD = 1600 + 900  # bytes: the work database with its spill folder, and the packed store
 MOST_CHANGED = 0.2  # of the records: beyond that matching all of them costs less than looking for what changed
 Engine = Literal["kernel", "splink", "spark"]
 Step = Callable[[str, int | None, bool], AbstractContextManager[Callable[[int], None]]]
