@@ -81,7 +81,7 @@ def read_fields(
                     first(field, _said(rules, field))
                 else:
                     table = quote("value_" + field)
-                    con.execute(f"create or replace table {table} ({_columns_sql(entity, field)})")
+                    con.execute(f"create or replace table {table} ({columns_sql(entity, field)})")
             arrived.read(fields, as_of)
             for field in fields:
                 said = [field, signatures[field], as_of]
@@ -404,7 +404,7 @@ select raw, value, key{further}, case when value is not null then not {_any_of(d
 from judged"""
 
 
-def _columns_sql(entity: Entity, field: str) -> str:
+def columns_sql(entity: Entity, field: str) -> str:
     """SQL of the columns of `value_<field>` with their types."""
     types = KINDS[entity.fields[field].kind].columns
     further = "".join(f"{quote(name)} {types[name]}, " for name in needed_columns(entity)[field])

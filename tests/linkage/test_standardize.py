@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linkage import values
+from linkage.sql import execute
 from linkage.standardize import standardize
+from rules.loader import SHIPPED, load_rules
 from tests.linkage.things import database, vessel
 
 DAY = date(2024, 6, 1)
@@ -131,3 +133,19 @@ def test_what_two_fields_of_one_kind_say_is_read_once_and_stands_in_both(tmp_pat
     assert con.execute("select name, owner from standard order by ordinal").fetchall() == [
         (one["name"], one.get("owner")) for one in records
     ]
+
+
+@pytest.mark.parametrize("name", sorted(load_rules(SHIPPED).entities))
+def test_a_table_of_values_has_the_types_that_reading_gives(name: str) -> None:
+    entity = load_rules(SHIPPED).entities[name].entity
+    con = duckdb.connect()
+    values.load_references(con, entity, SHIPPED)
+    for field in entity.fields:
+        nothing = values.parsed_sql(entity, field, "select null::varchar as raw where false")
+        execute(con, f"create or replace table read as {nothing}", as_of=DAY)
+        con.execute(f"create or replace table made ({values.columns_sql(entity, field)})")
+        read, made = (
+            con.execute(f"select column_name, column_type from (describe {table})").fetchall()
+            for table in ("read", "made")
+        )
+        assert made == [*read, (values.NTH, "INTEGER")], field
