@@ -16,6 +16,7 @@ import duckdb
 from linkage.sql import number, run, transaction
 from linkage.standardize import (
     PAST_ARRIVAL,
+    VERSION,
     check_findings_sql,
     find_values,
     first_checks,
@@ -47,8 +48,8 @@ def renew(con: duckdb.DuckDBPyConnection, rules: EntityRules, since: int) -> boo
     with _versions(con, rules, since):
         con.execute(was_sql(rules.entity))
         run(con, "place")
-        came = "(select p.place::bigint as ordinal, r.* from placed as p join record as r using (record_id))"
-        con.execute(f"create or replace temp table staged as {staged_sql(rules, came, silent=silent)}")
+        con.execute(_COMING)
+        con.execute(f"create or replace temp table staged as {staged_sql(rules, 'coming', silent=silent, few=True)}")
         con.execute(f"create or replace temp table check_finding as {check_findings_sql(first_checks(rules.entity))}")
         find_values(con, rules)
         con.execute(f"create or replace temp table past_version as {past_sql(rules, silent)}")
@@ -146,6 +147,11 @@ _CAME_AND_GONE = """
 create or replace temp table came as select record_id from arrival anti join standard using (record_id);
 create or replace temp table gone as
 select record_id from standard semi join record using (record_id) anti join arrival using (record_id)"""
+
+_COMING = f"""
+create or replace temp table coming as
+select p.place::bigint as ordinal, r.*, c.* exclude (record_id)
+from placed as p join (select {VERSION} from record) as r using (record_id) join coded as c using (record_id)"""
 
 # How many records stand at a new place, or left theirs.
 _MOVED = """

@@ -26,7 +26,7 @@ from sqlglot import exp
 
 from linkage import references
 from linkage.splink_model import named_columns
-from linkage.sql import number, run, transaction
+from linkage.sql import number, run, transaction, uncompressed
 from linkage.values import CODE, NTH, read_fields
 from linkage.workspace import use_entity
 from rules.columns import FIXED, field_columns, needed_columns, quote
@@ -35,11 +35,12 @@ from rules.kinds import KINDS
 from rules.kinds.base import literal
 from rules.model import CheckRule, Entity, EntityRules
 
-# A record that counts now, by its ordinal, without what it says.
+# A record that counts now, by its ordinal, with the numbers of what it says.
 VERSION = "record_id, source, source_key, row_hash, observed_on, dup_group"
 ARRIVED = f"""(
-select p.ordinal, r.* from arrival as p
-join (select {VERSION} from record union all select {VERSION} from grouped_record) as r using (record_id))"""
+select p.ordinal, r.*, c.* exclude (record_id) from arrival as p
+join (select {VERSION} from record union all select {VERSION} from grouped_record) as r using (record_id)
+join coded as c using (record_id))"""
 
 VERSIONS = "_versions"  # a schema: no entity type can bear this name
 # The source keys of which some version may count no more.
@@ -48,8 +49,8 @@ select source, source_key from record group by all having count(*) > 1
 union
 select source, source_key from observation where op = 'delete'"""
 PAST_ARRIVAL = f"""
-select -1::bigint as ordinal, r.*, v.since, v.until
-from version as v join (select {VERSION} from record) as r using (record_id)
+select -1::bigint as ordinal, r.*, c.* exclude (record_id), v.since, v.until
+from version as v join (select {VERSION} from record) as r using (record_id) join coded as c using (record_id)
 where record_id not in (select record_id from arrival) and v.until is not null
   and (r.source, r.source_key) in ({_SEVERAL})"""
 _NO_PAST = f"select *, null::date as since, null::date as until from {ARRIVED} where false"
@@ -70,8 +71,9 @@ def standardize(
     else standing in both, `newcomer` holds the rows of one, `was` what others depend on in those of the other, and
     `retold` (source, source_key) names records whose past or findings changed.
     """
-    read_fields(con, rules, rules_folder, as_of, others)
-    compose(con, rules, kept)
+    with uncompressed(con):
+        read_fields(con, rules, rules_folder, as_of, others)
+        compose(con, rules, kept)
 
 
 def compose(con: duckdb.DuckDBPyConnection, rules: EntityRules, kept: bool = False) -> None:
@@ -100,10 +102,7 @@ def silent_fields(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> frozens
 def _build(con: duckdb.DuckDBPyConnection, rules: EntityRules, silent: frozenset[str], kept: bool) -> None:
     """Make `standard` anew, and tell what changed where the one before is by the same rules."""
     entity = rules.entity
-    # Compressing so many columns costs more than joining them, and every run makes them anew.
-    con.execute("set force_compression = 'uncompressed'")
     con.execute(f"create or replace table staged as {staged_sql(rules, silent=silent)}")
-    con.execute("reset force_compression")
     con.execute(f"create or replace table check_finding as {check_findings_sql(first_checks(entity))}")
     find_values(con, rules)
     if number(con, "select count(*) from check_finding where severity = 'error'"):
@@ -215,8 +214,9 @@ def versions_of(con: duckdb.DuckDBPyConnection, entity: str, keys: str) -> Itera
     con.execute(f"set search_path = '{VERSIONS},{entity},main'")
     try:
         con.execute(f"create table observation as from {home}.observation semi join {keys} using (source, source_key)")
-        con.execute(f"create table record as from {home}.record where record_id in (select record_id from observation)")
-        con.execute(f"create table grouped_record as from {home}.grouped_record where false")
+        seen = "record_id in (select record_id from observation)"
+        con.execute(f"create table record as select {VERSION} from {home}.record where {seen}")
+        con.execute(f"create table grouped_record as select {VERSION} from {home}.grouped_record where false")
         run(con, "versions")
         yield
     finally:
@@ -245,26 +245,28 @@ def staged_sql(
     arrival: str = ARRIVED,
     also: tuple[str, ...] = (),
     silent: frozenset[str] = frozenset(),
+    few: bool = False,
 ) -> str:
     """SQL of `standard` before quarantine: what arrived, its values by their numbers, then what is derived.
 
-    Fields of which no record says anything (`silent`) are null without a join. What is derived from many records is
-    computed over the columns that it reads and joined: windows over all columns cost many times as much.
+    Fields of which no record says anything (`silent`) are null without a join. Of `few` records, those of a table
+    `arrival`, only the values that they name are joined. What is derived from many records is computed over the columns
+    that it reads and joined: windows over all columns cost many times as much.
     """
     entity = rules.entity
     together = derived_together(entity)
     derived = {name: sql for name, sql in entity.derive.items() if name not in together}
-    whole = _joined_sql(entity, arrival, also, silent, entity.fields, derived)
+    whole = _joined_sql(entity, arrival, also, silent, few, entity.fields, derived)
     if not together:
         return whole
     read = read_columns(entity, together)
     fields = [field for field in entity.fields if any(name.split("__")[0] == field for name in read)]
-    few = _joined_sql(
-        entity, arrival, also, silent, fields, {name: sql for name, sql in derived.items() if name in read}
+    narrow = _joined_sql(
+        entity, arrival, also, silent, few, fields, {name: sql for name, sql in derived.items() if name in read}
     )
     version = ", ".join(["record_id", *(name for name in also if name == "since")])
     named = ", ".join(quote(name) for name in together)
-    computed = _derived_sql(f"({few})", {name: entity.derive[name] for name in together})
+    computed = _derived_sql(f"({narrow})", {name: entity.derive[name] for name in together})
     return f"from ({whole}) join (select {version}, {named} from ({computed})) using ({version})"
 
 
@@ -273,6 +275,7 @@ def _joined_sql(
     arrival: str,
     also: tuple[str, ...],
     silent: frozenset[str],
+    few: bool,
     fields: Collection[str],
     derived: Mapping[str, str],
 ) -> str:
@@ -283,10 +286,12 @@ def _joined_sql(
         if field in fields:
             inner += _field_columns(entity, field, extras, field in silent)
         if field in fields and field not in silent:
-            value = quote("v_" + field)
-            joins += f"\nleft join {quote('value_' + field)} as {value}"
-            joins += f" on {value}.{NTH} = c.{quote(f'{field}__{NTH}')}"
-    records = f"(select {', '.join(inner)}\nfrom {arrival} as a join coded as c using (record_id){joins})"
+            value, nth = quote("v_" + field), quote(f"{field}__{NTH}")
+            values = quote("value_" + field)
+            if few:
+                values = f"(from {values} where {NTH} in (select {nth} from {arrival}))"
+            joins += f"\nleft join {values} as {value} on {value}.{NTH} = a.{nth}"
+    records = f"(select {', '.join(inner)}\nfrom {arrival} as a{joins})"
     return _derived_sql(records, derived)
 
 
@@ -317,7 +322,7 @@ def past_sql(rules: EntityRules, silent: frozenset[str] = frozenset()) -> str:
     """SQL of `past`: what `staged` is for the present; what would be quarantined is left out."""
     refused = [f"coalesce(({check.when}), false)" for check in rules.entity.checks if check.severity == "error"]
     kept = "".join(f" and not {when}" for when in refused)
-    return f"select * from ({staged_sql(rules, 'past_arrival', ('since', 'until'), silent)}) where true{kept}"
+    return f"select * from ({staged_sql(rules, 'past_arrival', ('since', 'until'), silent, few=True)}) where true{kept}"
 
 
 def value_findings_sql(rules: EntityRules, field: str) -> str:

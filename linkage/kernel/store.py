@@ -36,7 +36,7 @@ from linkage.kernel.blocks import Rule, held, null_of
 from linkage.kernel.columns import Columns, Domain, Floats, Hashes, Ints, Lists
 from linkage.kernel.match import Compiled, Kernel
 from linkage.sql import rows
-from linkage.values import NTH
+from linkage.values import NTH, code_sql
 from linkage.workspace import write_atomically
 from rules.columns import quote
 from rules.errors import RefusedError
@@ -242,7 +242,7 @@ def _write_known(con: duckdb.DuckDBPyConnection, field: str, path: Path) -> None
     """Keep what several records say: whoever is searched for mostly says what others say, and reading it is dear."""
     value, nth = quote("value_" + field), quote(f"{field}__{NTH}")
     found = con.sql(
-        f"select md5_number_lower(raw) as hash, * exclude ({NTH}) from {value} where {NTH} in "
+        f"select {code_sql('raw')} as hash, * exclude ({NTH}) from {value} where {NTH} in "
         f"(select {nth} from standard where {nth} is not null group by {nth} having count(*) > 1) order by hash"
     ).to_arrow_table()
     write_arrays(path, {name: found.column(name).combine_chunks() for name in found.column_names}, {})

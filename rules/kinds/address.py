@@ -18,8 +18,8 @@ from __future__ import annotations
 import re
 
 from rules.kinds.address_place import PEOPLES, head, place
-from rules.kinds.base import Comparison, Finding, Kind, Level, Options, literal
-from rules.kinds.text import NARROW, WIDE
+from rules.kinds.base import Comparison, Finding, Kind, Level, Options
+from rules.kinds.text import NARROW, WIDE, swap
 
 # Characters that the suffixes need, and brackets and quotes of any form.
 _WRITTEN = "號樓棟單戶門區縣鎮鄉郷邨組隊層處辦會員灣廣東國與橦【】〔〕[]{}《》〈〉“”\"'‘’"
@@ -96,7 +96,7 @@ class Address(Kind):
     def parse(self, raw: str, options: Options) -> str:
         return f"""
         with recursive tidy as materialized (
-            select raw, upper(regexp_replace({_swap("raw", WIDE, NARROW)}, '\\s+', '', 'g')) as value from {raw}
+            select raw, upper(regexp_replace({swap("raw", WIDE, NARROW)}, '\\s+', '', 'g')) as value from {raw}
         ), given as (
             select raw, {_body("value")} as body from tidy
             where not regexp_full_match(value, '{_NOTHING}') and regexp_matches(value, '[\\p{{Han}}0-9A-Z]')
@@ -204,19 +204,12 @@ def _body(value: str) -> str:
 
     A `#` parts the 通县 and the 路 of 通县路8号, which is a street and no county.
     """
-    body = _swap(value, _WRITTEN, _READ)
+    body = swap(value, _WRITTEN, _READ)
     body = f"regexp_replace(regexp_replace({body}, '{_NOTE}', '', 'g'), '[(),，、。;|·_]+', '', 'g')"
     body = f"regexp_replace(regexp_replace({body}, '{_LABEL}', ''), '{_COUNTRY}', '\\1')"
     body = f"regexp_replace({body}, '(\\p{{Han}})[-./\\\\—–~:]+', '\\1', 'g')"
     body = f"regexp_replace(regexp_replace({body}, '市?市辖区', '市'), '{_DIRECT}', '\\1\\2')"
     return f"regexp_replace({body}, '([县区市旗])(路[0-9{_NUMERALS}])', '\\1#\\2')"
-
-
-def _swap(text: str, written: str, read: str) -> str:
-    """SQL: characters replaced one by one, without a look at the texts that have none of them."""
-    some = "[" + "".join(f"\\x{{{ord(c):X}}}" for c in written) + "]"
-    return f"""case when regexp_matches({text}, '{some}')
-        then translate({text}, {literal(written)}, {literal(read)}) else {text} end"""
 
 
 def _fold(words: str, made: str) -> str:

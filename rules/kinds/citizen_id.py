@@ -41,10 +41,12 @@ class CitizenId(Kind):
         settings = {**self.options, **options}
         last = f"substr('{CHECK_CHARACTERS}', 1 + ({_weighted('n')}) % 11, 1)"
         return f"""
-        with tidy as (
-            select raw,
-                case when regexp_full_match(raw, '{_FULL_NUMBER}') then raw else {_tidy("raw")} end as t
-            from {raw}
+        with told as (select raw, regexp_full_match(raw, '{_FULL_NUMBER}') as written from {raw}
+        ), bare as (select raw, written, case when written then raw else {_bare("raw")} end as t from told
+        ), tidy as (
+            select raw, written, case when not written and regexp_full_match(t, '[0-9OIL]{{17}}[0-9XOIL]')
+                then translate(t, 'OIL', '011') else t end as t
+            from bare
         ), formed as (select raw, t, {_form("t")} as form from tidy
         ), spread as (
             select raw, form, t, case form
@@ -56,20 +58,25 @@ class CitizenId(Kind):
                    when form = 'scientific' then left(replace(split_part(t, 'E', 1), '.', ''), 15) end as head
             from formed
         ), dated as (
-            select raw, form, t, body, head, try_cast(body as bigint) as n, try_cast(substr(head, 7, 4)
-                || '-' || substr(head, 11, 2) || '-' || substr(head, 13, 2) as date) as born
+            select raw, form, t, body, head, try_cast(body as bigint) as n,
+                try_cast(substr(head, 7, 8) as integer) as ymd
             from spread
+        ), started as (
+            select raw, form, t, body, head, n, ymd // 100 % 100 as month, case
+                when ymd between 18000000 and 99991231 and month between 1 and 12 and ymd % 100 between 1 and 31
+                then make_date(ymd // 10000, month, 1) + (ymd % 100 - 1) end as day
+            from dated
         ), checked as (
             select raw, t, body, head, {last} as last,
-                case when born between date '1800-01-01' and $as_of then born end as born,
+                case when month(day) = month and day <= $as_of then day end as born,
                 case when form <> 'full' or right(t, 1) = last then form
                      when ends_with(t, '000') then 'floated' else 'typo' end as form
-            from dated
+            from started
         ), graded as (
             select raw, t, body, last, head, born, form,
                 case when form in ('full', 'legacy', 'cut17') and born is not null
                      then body || last end as id18,
-                case when regexp_full_match(head, '[0-9]{{6}}.*') then left(head, 6) end as area
+                case when body is not null or regexp_full_match(head, '[0-9]{{6}}.*') then left(head, 6) end as area
             from checked
         ), area as (
             select code, min(try_cast(since as smallint)) as since,
@@ -201,12 +208,10 @@ def _years_before(day: date, years: int) -> date:
         return day.replace(year=day.year - years, day=28)
 
 
-def _tidy(text: str) -> str:
+def _bare(text: str) -> str:
     """SQL: half-width upper case without blanks, hyphens, quotes, labels; `?` for an unreadable character."""
-    plain = f"""regexp_replace(upper(translate({text}, '{_WRITTEN}', '{_READ}')),
+    return f"""regexp_replace(upper(translate({text}, '{_WRITTEN}', '{_READ}')),
         '[\\s\\p{{Z}}\\p{{C}}\\p{{Han}}\\p{{Pd}}_''’‘`"“”:：()（）\\[\\]]+', '', 'g')"""
-    return f"""case when regexp_full_match({plain}, '[0-9OIL]{{17}}[0-9XOIL]')
-        then translate({plain}, 'OIL', '011') else {plain} end"""
 
 
 def _form(t: str) -> str:
@@ -215,7 +220,7 @@ def _form(t: str) -> str:
     return f"""case
         when {t} = '' then 'none'
         when {same} or starts_with({t}, '123456789') then 'placeholder'
-        when regexp_full_match({t}, '{_FULL_NUMBER}') then 'full'
+        when written or regexp_full_match({t}, '{_FULL_NUMBER}') then 'full'
         when regexp_full_match({t}, '[1-9][0-9]{{14}}') then 'legacy'
         when regexp_full_match({t}, '[1-9][0-9]{{16}}') then 'cut17'
         when regexp_full_match({t}, '[HM][0-9]{{8}}([0-9]{{2}})?|[0-9]{{8}}([0-9]{{2}}|[A-Z])?') then 'permit'
@@ -239,8 +244,14 @@ def _century(t: str, options: Options) -> str:
 
 
 def _weighted(n: str) -> str:
-    """SQL: the weighted digit sum of the 17-digit integer `n` (GB 11643-1999, 4.4)."""
-    return " + ".join(f"{n} // {10 ** (16 - i)} % 10 * {weight}" for i, weight in enumerate(WEIGHTS))
+    """SQL: the weighted digit sum of the 17-digit integer `n` (GB 11643-1999, 4.4), but for multiples of 11.
+
+    A digit is what the number up to it has beyond ten times the number before it, so that each such number counts
+    with its digit's weight less ten times the next one: half as many operations as cutting the digits out.
+    """
+    following = (*WEIGHTS[1:], 0)
+    weights = [(weight - 10 * after) % 11 for weight, after in zip(WEIGHTS, following, strict=True)]
+    return " + ".join(f"{n} // {10 ** (16 - i)} * {weight}" for i, weight in enumerate(weights))
 
 
 def _float_step(t: str) -> str:

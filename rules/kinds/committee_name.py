@@ -15,7 +15,7 @@ With the option `value = "form"` the field says which of the two a committee is,
 from __future__ import annotations
 
 from rules.kinds.base import Comparison, Finding, Kind, Level, Options, literal
-from rules.kinds.text import NARROW, WIDE
+from rules.kinds.text import NARROW, WIDE, swap
 
 # 委员会 with its usual slips of the pen: 委会, 委员, 员委会, 名委员会, 委员会会 …
 _COMMITTEE = "(?:[民名]?员?委[委员会民]*|[民员]?会)"
@@ -53,7 +53,7 @@ class CommitteeName(Kind):
         words = f"^(.*?)(?:({_VILLAGE})|({_RESIDENTS})|({_OTHER}))$"
         return f"""
         with tidy as (
-            select raw, regexp_replace(translate(raw, {literal(WIDE)}, {literal(NARROW)}), '[\\s?·、,.]+', '', 'g')
+            select raw, regexp_replace({swap("raw", WIDE, NARROW)}, '[\\s?·、,.]+', '', 'g')
                 as value
             from {raw}
         ), bare as (

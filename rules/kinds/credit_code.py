@@ -19,9 +19,9 @@ from __future__ import annotations
 import re
 
 from rules.kinds import gb11643
-from rules.kinds.base import Comparison, Finding, Kind, Level, Options, literal
+from rules.kinds.base import Comparison, Finding, Kind, Level, Options
 from rules.kinds.gb32100 import ALPHABET, ORG_ALPHABET, ORG_CHECKS, ORG_WEIGHTS, WEIGHTS
-from rules.kinds.text import NARROW, WIDE
+from rules.kinds.text import NARROW, WIDE, swap
 
 _CYRILLIC, _LATIN = "АВЕКМНРСТУХ", "ABEKMHPCTYX"
 _LABEL = (
@@ -38,7 +38,7 @@ class CreditCode(Kind):
         return f"""
         with tidy as (
             select raw, regexp_replace(
-                regexp_replace(upper(translate(raw, {literal(WIDE + _CYRILLIC)}, {literal(NARROW + _LATIN)})),
+                regexp_replace(upper({swap("raw", WIDE + _CYRILLIC, NARROW + _LATIN)}),
                     '[\\s\\p{{Z}}\\p{{C}}''’‘`"“”]+', '', 'g'), '{_LABEL}', '\\1') as t
             from {raw}
         ), written as (

@@ -10,7 +10,7 @@ import re
 
 from rules.kinds.base import Comparison, Finding, Kind, Level, Options
 
-_MISSING = "'00000000', '19000101', '18991230', '18991231', '99991231', '99990909', '99999999', '19700000'"
+_MISSING = "0, 19000101, 18991230, 18991231, 99991231, 99990909, 99999999, 19700000"
 
 _YEAR = re.compile(r"\d{4}(?!\d(?:\.0*)?$)")
 _SAYING = re.compile(r"[^\W年月日]")
@@ -21,38 +21,48 @@ class Date(Kind):
     default; placeholder; lunar: the solar day (yyyymmdd) if the value was a lunar date."""
 
     def parse(self, raw: str, options: Options) -> str:
+        # What is left to the second reading is null in the first, and the other way.
         return f"""
-        with plain as (
-            select raw, trim(translate(raw, '０１２３４５６７８９／－．', '0123456789/-.')) as t from {raw}
+        with shaped as (
+            select raw, case when regexp_full_match(raw, '[0-9]{{8}}') then raw
+                when regexp_full_match(raw, '[0-9]{{4}}[-/.年][0-9]{{2}}[-/.月][0-9]{{2}}日?')
+                then left(raw, 4) || substr(raw, 6, 2) || substr(raw, 9, 2) end::integer as ymd
+            from {raw}
+        ), plain as (
+            select raw, ymd, case when ymd is null
+                then trim(translate(raw, '０１２３４５６７８９／－．', '0123456789/-.')) end as t
+            from shaped
         ), parted as (
-            select raw, t, regexp_extract_all(
-                regexp_replace(t, '[T ][0-9]{{1,2}}:.*$', ''), '[0-9]+') as p from plain
+            select raw, ymd, t, case when t is not null then regexp_extract_all(
+                regexp_replace(t, '[T ][0-9]{{1,2}}:.*$', ''), '[0-9]+') end as p
+            from plain
         ), numbers as (
-            select raw, case
+            select raw, ymd, case
                 when len(p) = 3 and length(p[1]) = 4 then [p[1], p[2], p[3]]
                 when len(p) = 2 and length(p[1]) = 4 then [p[1], p[2], '0']
                 when len(p) = 1 and length(p[1]) = 8 then [p[1][1:4], p[1][5:6], p[1][7:8]]
                 when len(p) = 1 and length(p[1]) = 6 then [p[1][1:4], p[1][5:6], '0']
                 when len(p) = 1 and length(p[1]) = 4 then [p[1], '0', '0'] end as q,
-                case when regexp_full_match(t, '[1-5][0-9]{{4}}(\\.0+)?')
+                case when t is not null and regexp_full_match(t, '[1-5][0-9]{{4}}(\\.0+)?')
                      then date '1899-12-30' + cast(p[1] as integer) end as excel
             from parted
         ), ints as (
             select raw, excel is not null as serial,
-                   coalesce(year(excel), try_cast(q[1] as integer)) as y,
-                   coalesce(month(excel), try_cast(q[2] as integer)) as m,
-                   coalesce(day(excel), try_cast(q[3] as integer)) as d
+                   coalesce(ymd // 10000, year(excel), try_cast(q[1] as integer))::integer as y,
+                   coalesce(ymd // 100 % 100, month(excel), try_cast(q[2] as integer))::integer as m,
+                   coalesce(ymd % 100, day(excel), try_cast(q[3] as integer))::integer as d
             from numbers
-        ), judged as (
+        ), counted as (
             select raw, serial, y, m, d,
-                   lpad(y::varchar, 4, '0') || lpad(m::varchar, 2, '0') || lpad(d::varchar, 2, '0') as digits,
+                   case when m < 100 and d < 100 then y * 10000 + m * 100 + d end as digits,
                    case when m between 1 and 12 and d between 1 and 31 and y between 1 and 9999
-                        then try_cast(printf('%04d-%02d-%02d', y, m, d) as date) end as whole
+                        then make_date(y, m, 1) + (d - 1) end as whole
             from ints
         ), named as (
-            select *, coalesce(digits in ({_MISSING}) or y = 9999 or y = 0, false) as nothing,
+            select raw, serial, y, m, d, digits, case when month(whole) = m then whole end as whole,
+                   coalesce(digits in ({_MISSING}) or y = 9999 or y = 0, false) as nothing,
                    coalesce(m = 1 and d = 1, false) as first_of_year
-            from judged
+            from counted
         ), named_more as (
             select *, not nothing and (y is null or m > 12 or (m > 0 and d > 0 and whole is null)
                                        or (m = 0 and d > 0)) as impossible,
@@ -66,22 +76,22 @@ class Date(Kind):
               on l.lunar_year::integer = y and l.month::integer = m and l.leap = '0' and d between 1 and l.days::integer
         )
         select raw,
-               case when good then case when d > 0 then strftime(whole, '%Y-%m-%d') when m > 0
+               case when good then case when d > 0 then whole::varchar when m > 0
                     then printf('%04d-%02d', y, m) else printf('%04d', y) end end as value,
-               case when precise then strftime(whole, '%Y-%m-%d') end as key,
+               case when precise then whole::varchar end as key,
                case when good then y::smallint end as year,
-               case when precise then y * 10000 + m * 100 + d end as ymd,
+               case when precise then digits end as ymd,
                case when precise then m * 100 + d end as md,
                nothing or first_of_year as placeholder,
                case when precise and as_lunar <= $as_of
                     then year(as_lunar) * 10000 + month(as_lunar) * 100 + day(as_lunar) end::integer as lunar,
-               list_sort(list_filter([
+               case when precise and not serial then []::varchar[] else list_sort(list_filter([
                    case when nothing then 'date_missing' end,
                    case when impossible then 'date_impossible' end,
                    case when future then 'date_future' end,
                    case when good and first_of_year then 'date_default' end,
                    case when good and d = 0 then 'date_partial' end,
-                   case when serial then 'date_excel_serial' end], lambda f: f is not null)) as findings
+                   case when serial then 'date_excel_serial' end], lambda f: f is not null)) end as findings
         from final"""
 
     def compare(self, column: str, options: Options) -> Comparison:

@@ -3,18 +3,20 @@
 Characters are looked up by position, one join each, in names of one to four characters; only longer names
 and names with a dot or an unreadable character are split into tokens and put together again. Both give
 a *head*: the first two characters one by one and the rest joined (`xr`), each as text `x`, toned syllable
-`t`, plain syllable `l`, alternative syllable `a` and four-corner code `q`. A syllable that cannot be known
-is null and makes the syllables of the whole name null; a place beyond the end of the name is ''.
+`t`, plain syllable `l`, its initial `i`, alternative syllable `a` and four-corner code `q`. A syllable that cannot be
+known is null and makes the syllables of the whole name null; a place beyond the end of the name is ''. `ar` may be null
+where no character of the rest has a second reading.
 """
 
 from __future__ import annotations
 
-from rules.kinds.name_text import QUICK, tidy
+from rules.kinds.name_text import tidy
 
 _HAN = r"regexp_full_match(token, '\p{Han}')"
 _LATIN = "regexp_full_match(token, '[A-Za-zü]+')"
 _TOKENS = "regexp_extract_all(replace(text, '·', ''), '[A-Za-zü]+|.')"
 _GAP = r"like '%\_%' escape '\'"
+_INITIALS = r"regexp_replace({}, '([a-z])[a-z0-9]* ?', '\1', 'g')"
 
 
 def columns(raw: str, extra: int) -> str:
@@ -22,9 +24,9 @@ def columns(raw: str, extra: int) -> str:
     refused = ", ".join(["null"] * (2 + extra))
     return f"""
         with {tidy(raw)}, {_quick_heads()}, {_slow_heads()}, {_surnames()}, whole as (
-            select *, sx || gx as x, sx || gx {_GAP} as gap, trim(st || ' ' || gt) as toned,
-                trim(sl || ' ' || gl) as toneless, trim(sa || ' ' || ga) as other
-            from cut
+            select *, x {_GAP} as gap, {_spaced("st", "gt")} as toned, {_spaced("sl", "gl")} as toneless,
+                case when ga is not null then {_spaced("sa", "ga")} end as other
+            from (select *, sx || gx as x from cut)
         )
         select raw, value, folded as key, folded,
             case when not gap then toned end as toned, toneless,
@@ -33,8 +35,7 @@ def columns(raw: str, extra: int) -> str:
             case when size > 0 then sl end as surname_pinyin,
             case when size > 0 and not (gx {_GAP}) then nullif(gx, '') end as given,
             case when size > 0 then nullif(gl, '') end as given_toneless,
-            regexp_replace(toneless, '([a-z])[a-z0-9]* ?', '\\1', 'g') as initials,
-            case when not gap then array_to_string(list_sort(string_split(x, '')), '') end as chars,
+            si || gi as initials, case when not gap then {_in_order("x")} end as chars,
             case when not gap then q end as shape,
             case when gap then x end as wildcard,
             case when size = 0 then nullif({_skeleton("toneless")}, '') end as skeleton,
@@ -59,11 +60,12 @@ def _quick_heads() -> str:
     joins = " ".join(f"left join reference.characters k{i} on k{i}.char = nullif(c{i}, '')" for i in places)
     return f"""quick_read as (
             select raw, text, flags, length(text) as k, {read}
-            from (select raw, text, flags, {split} from han where {QUICK}) {joins}
+            from (select raw, text, flags, {split} from han where quick) {joins}
         ), quick_head as (
             select raw, text as value, flags, k, false as ethnic, x1, t1, l1, a1, q1, x2, t2, l2, a2, q2,
-                x3 || x4 as xr, trim(t3 || ' ' || t4) as tr, trim(l3 || ' ' || l4) as lr,
-                trim(coalesce(a3, l3) || ' ' || coalesce(a4, l4)) as ar, q3 || q4 as qr
+                x3 || x4 as xr, {_spaced("t3", "t4")} as tr, {_spaced("l3", "l4")} as lr,
+                left(l3, 1) || left(l4, 1) as ir, case when coalesce(a3, a4) is not null
+                    then {_spaced("coalesce(a3, l3)", "coalesce(a4, l4)")} end as ar, q3 || q4 as qr
             from quick_read
         )"""
 
@@ -80,15 +82,18 @@ def _slow_heads() -> str:
         for one, many in (("x", "xs"), ("t", "ts"), ("l", "ls"), ("a", "als"), ("q", "qs"))
     )
     tails = ", ".join(
-        f"case when len(list_filter({one}s[3:], lambda s: s is null)) = 0 "
-        f"then array_to_string({one}s[3:], ' ') end as {one}r"
-        for one in "tl"
+        f"case when len(list_filter({many}[3:], lambda s: s is null)) = 0 then {joined} end as {one}r"
+        for one, many, joined in (
+            ("t", "ts", "array_to_string(ts[3:], ' ')"),
+            ("l", "ls", "array_to_string(ls[3:], ' ')"),
+            ("i", "ls", "array_to_string(list_transform(ls[3:], lambda s: left(s, 1)), '')"),
+        )
     )
     return f"""syllable as (select distinct toneless from reference.characters
         ), token as (
             select raw, text like '%·%' or length(text) >= 5 as ethnic,
                 unnest({_TOKENS}) as token, generate_subscripts({_TOKENS}, 1) as position
-            from han where not ({QUICK})
+            from han where not quick
         ), token_read as (
             select raw, position, case when {_LATIN} then '_' else coalesce(c.folded, token) end as x,
                 coalesce(c.toned, case when {_HAN} then {_nameless("token")} end) as t,
@@ -120,13 +125,15 @@ def _surnames() -> str:
                  when size = 1 then s{p}1 else '' end as s{p}"""
         for p, joint in (("x", "''"), ("t", "' '"), ("l", "' '"))
     )
-    rest = ", ".join(
-        f"""case size when 2 then {p}r when 1 then trim({second} || ' ' || {p}r)
-                 else trim({first} || ' ' || {second} || ' ' || {p}r) end as g{p}"""
-        for p, first, second in (
-            ("t", "t1", "t2"),
-            ("l", "l1", "l2"),
-            ("a", "coalesce(a1, l1)", "coalesce(a2, l2)"),
+    rest, others = (
+        [
+            f"""case size when 2 then {r} when 1 then {_spaced(second, r)}
+                     else {_spaced(first, f"({_spaced(second, r)})")} end"""
+            for first, second, r in places
+        ]
+        for places in (
+            (("t1", "t2", "tr"), ("l1", "l2", "lr")),
+            (("coalesce(a1, l1)", "coalesce(a2, l2)", "coalesce(ar, lr)"),),
         )
     )
     return f"""head as (select * from quick_head union all select * from slow_head
@@ -147,8 +154,14 @@ def _surnames() -> str:
             left join reference.surnames s2 on s2.surname = x2
             left join reference.surnames c on c.surname = x1 || x2 and length(c.surname) = 2
         ), cut as (
-            select raw, value, flags, size, k, q1 || q2 || qr as q, {parts}, {rest},
+            select raw, value, flags, size, k, q1 || q2 || qr as q, {parts}, {rest[0]} as gt, {rest[1]} as gl,
                 case when size = 1 then coalesce(sa1, sl1) else sl end as sa,
+                case when coalesce(a1, a2, ar, sa1) is not null then {others[0]} end as ga,
+                case when size = 2 and compound then {_INITIALS.format("cl")}
+                     when size = 2 then left(sl1, 1) || left(sl2, 1)
+                     when size = 1 then left(sl1, 1) else '' end as si,
+                case size when 2 then ir when 1 then left(l2, 1) || ir
+                     else left(l1, 1) || left(l2, 1) || ir end as gi,
                 case size when 2 then xr when 1 then x2 || xr else x1 || x2 || xr end as gx
             from sized
         )"""
@@ -156,8 +169,8 @@ def _surnames() -> str:
 
 def _latin_names() -> str:
     """SQL: names without a Han character, compared as upper-case words in any order."""
-    return """select raw, text, words, words, null, sound, null, null, null, null, null,
-            nullif(regexp_replace(sound, '([a-z])[a-z]* ?', '\\1', 'g'), ''),
+    return f"""select raw, text, words, words, null, sound, null, null, null, null, null,
+            nullif({_INITIALS.format("sound")}, ''),
             array_to_string(list_sort(string_split(words, ' ')), ' '), null, null, null,
             case when flags is null then []::varchar[] else [flags] end
         from (
@@ -165,6 +178,23 @@ def _latin_names() -> str:
                 nullif(trim(regexp_replace(regexp_replace(lower(strip_accents(text)), '[''’.]', '', 'g'),
                     '[^a-z]+', ' ', 'g')), '') as sound
             from other_script)"""
+
+
+def _spaced(first: str, rest: str) -> str:
+    """SQL: two runs of syllables as one; either may be empty, and null makes both null. TRIM would be dearer."""
+    return f"case when {rest} = '' then {first} when {first} = '' then {rest} else {first} || ' ' || {rest} end"
+
+
+def _in_order(text: str) -> str:
+    """SQL: the characters of a text in order; of two or three without a list, which costs three times as much."""
+    a, b, c = (f"substr({text}, {i}, 1)" for i in (1, 2, 3))
+    return f"""case length({text})
+        when 2 then case when {a} <= {b} then {text} else {b} || {a} end
+        when 3 then case
+            when {a} <= {b} then case
+                when {b} <= {c} then {text} when {a} <= {c} then {a} || {c} || {b} else {c} || {a} || {b} end
+            when {a} <= {c} then {b} || {a} || {c} when {b} <= {c} then {b} || {c} || {a} else {c} || {b} || {a} end
+        else array_to_string(list_sort(string_split({text}, '')), '') end"""
 
 
 def _skeleton(syllables: str) -> str:

@@ -12,7 +12,7 @@ from rules.kinds.base import literal
 
 # Names that need no cleaning, and cleaned names that need no tokens.
 _PLAIN = r"[\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}]{2,4}"
-QUICK = r"regexp_full_match(text, '\p{Han}{1,4}')"
+_QUICK = r"\p{Han}{1,4}"
 
 _BRACKETS = "【〔〈《{「［｛<（[】〕〉》}」］｝>）]"
 _ROUND = "((((((((((()))))))))))"
@@ -33,19 +33,22 @@ _TITLES = ("先生", "女士", "小姐", "同志")
 
 def tidy(raw: str) -> str:
     """SQL common table expressions over relation `raw`, ending in three relations of (raw, text, flags):
-    `han`, `other_script` and `refused` (no name; `flags` says why)."""
+    `han`, `other_script` and `refused` (no name; `flags` says why). `quick` in `han`: it needs no tokens."""
     titles = ", ".join(literal(title) for title in _TITLES)
     standard, replaced = (
         f"(select string_agg({column}, '' order by char) from reference.replaced_characters)"
         for column in ("standard", "char")
     )
     letters = _cut("x", (r"[^\p{L}\p{M}''’·. -]", ""), (" +", " "))
-    return f"""closed as (select raw, replace(replace(raw, ' ', ''), '　', '') as text from {raw}
-        ), judged_plain as (
-            select raw, text, regexp_full_match(text, '{_PLAIN}') and not contains(text, '某')
-                and right(text, 2) not in ({titles}) as plain
+    return f"""told as (select raw, regexp_full_match(raw, '{_PLAIN}') as closed from {raw}
+        ), closed as (
+            select raw, closed, case when closed then raw else replace(replace(raw, ' ', ''), '　', '') end as text
+            from told
+        ), judged_plain as materialized (
+            select raw, text, case when closed then true else regexp_full_match(text, '{_PLAIN}') end
+                and not contains(text, '某') and right(text, 2) not in ({titles}) as plain
             from closed
-        ), plain as (select raw, text, null::varchar as flags from judged_plain where plain
+        ), plain as (select raw, text, true as quick, null::varchar as flags from judged_plain where plain
         ), written as (select raw, nfc_normalize(raw) as x from judged_plain where not plain
         ), replaced as (
             select raw, case when regexp_matches(x, '{_REPLACEABLE}')
@@ -62,7 +65,7 @@ def tidy(raw: str) -> str:
             select raw, translate(x, '{_BRACKETS}', '{_ROUND}') as x, regexp_matches(x, '\\p{{Han}}') as has_han
             from spaced
         ), {_han_steps()}, named as (
-            select raw, text, case
+            select raw, text, regexp_full_match(text, '{_QUICK}') as quick, case
                 when regexp_matches(was, '\\p{{Han}} *[、,，;；/|] *\\p{{Han}}') then 'name_several'
                 when text <> marked then 'name_bad_character'
                 when length(was) > length(dotted) and replace(was, ' ', '') <> replace(dotted, ' ', '')
@@ -70,8 +73,8 @@ def tidy(raw: str) -> str:
                 when right(was, 2) in ({titles}) or regexp_matches(was, '[0-9]$') then 'name_annotation' end as flags
             from cleaned
             union all select * from plain
-        ), judged as (
-            select raw, text, flags, case
+        ), judged as materialized (
+            select raw, text, quick, flags, case
                 when flags = 'name_several' then flags
                 when text in (select text from reference.not_names)
                   or replace(replace(text, '_', ''), '·', '') = ''
@@ -79,7 +82,7 @@ def tidy(raw: str) -> str:
                   or (length(text) >= 4 and regexp_matches(text, '之[子女妻夫父母]$')) then 'name_not_a_name'
                 end as refusal
             from named
-        ), han as (select raw, text, flags from judged where refusal is null
+        ), han as (select raw, text, quick, flags from judged where refusal is null
         ), lettered as (
             select raw, x, upper(x) in (select text from reference.not_names) as no_name,
                 trim({letters}) as text

@@ -16,7 +16,7 @@ for national ones); `area_code` its code, or that of the one above it, where one
 from __future__ import annotations
 
 from rules.kinds.base import Comparison, Finding, Kind, Level, Options, literal
-from rules.kinds.text import NARROW, WIDE
+from rules.kinds.text import NARROW, WIDE, swap
 
 _BRACKETS, _ROUND = "【〔〈《{「［｛<[】〕〉》}」］｝>]", "((((((((((" + "))))))))))"
 _DIGITS, _NUMERALS = "0123456789", "〇一二三四五六七八九"
@@ -39,7 +39,7 @@ class OrgName(Kind):
     """The kind `org_name`."""
 
     def parse(self, raw: str, options: Options) -> str:
-        clean = f"translate(raw, {literal(WIDE + _BRACKETS)}, {literal(NARROW + _ROUND)})"
+        clean = swap("raw", WIDE + _BRACKETS, NARROW + _ROUND)
         return f"""
         with tidy as (
             select raw, regexp_replace({clean}, '[\\s\\p{{Z}}\\p{{C}}\\p{{Pd}}·•・.,。、;:!?*_"“”‘’''`]+', '', 'g')

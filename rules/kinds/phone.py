@@ -15,21 +15,24 @@ class Phone(Kind):
 
     def parse(self, raw: str, options: Options) -> str:
         return f"""
-        with digits as (
-            select raw, regexp_replace(
+        with told as (
+            select raw, regexp_full_match(raw, '1[3-9][0-9]{{9}}') as mobile from {raw}
+        ), digits as (
+            select raw, mobile, case when mobile then raw else regexp_replace(
                 regexp_replace(translate(raw, '０１２３４５６７８９＋－', '0123456789+-'), '[^0-9]', '', 'g'),
-                '^(0086|86)(1[0-9]{{10}})$', '\\2') as d
-            from {raw}
+                '^(0086|86)(1[0-9]{{10}})$', '\\2') end as d
+            from told
         ), trimmed as (
-            select raw, case when length(d) = 12 and d like '01%' then substr(d, 2) else d end as d from digits
+            select raw, mobile, case when length(d) = 12 and d like '01%' then substr(d, 2) else d end as d from digits
+        ), judged as (
+            select raw, d, {_placeholder("d")} as placeholder, case when mobile then true
+                else regexp_full_match(d, '1[3-9][0-9]{{9}}|0[1-9][0-9]{{8,10}}|[2-9][0-9]{{6,7}}') end as good
+            from trimmed
         )
-        select raw, nullif(d, '') as value,
-               case when regexp_full_match(d, '1[3-9][0-9]{{9}}|0[1-9][0-9]{{8,10}}|[2-9][0-9]{{6,7}}')
-                     and not {_placeholder("d")} then d end as key,
-               case when {_placeholder("d")} then ['phone_placeholder']
-                    when regexp_full_match(d, '1[3-9][0-9]{{9}}|0[1-9][0-9]{{8,10}}|[2-9][0-9]{{6,7}}')
-                    then []::varchar[] else ['phone_malformed'] end as findings
-        from trimmed"""
+        select raw, nullif(d, '') as value, case when good and not placeholder then d end as key,
+               case when placeholder then ['phone_placeholder'] when good then []::varchar[]
+                    else ['phone_malformed'] end as findings
+        from judged"""
 
     def usual(self, text: str, tables: Tables, as_of: date, options: Options) -> Row | None:
         """A mobile number in eleven digits that is no placeholder."""

@@ -13,7 +13,7 @@ other than the head's own.
 from __future__ import annotations
 
 from rules.kinds.base import Comparison, Finding, Kind, Level, Options, literal
-from rules.kinds.text import NARROW, WIDE
+from rules.kinds.text import NARROW, WIDE, swap
 
 _CLASSES = {
     "0": "self",
@@ -48,7 +48,7 @@ class RelationCode(Kind):
     """The kind `relation_code`."""
 
     def parse(self, raw: str, options: Options) -> str:
-        plain = f"regexp_replace(translate(raw, {literal(WIDE)}, {literal(NARROW)}), '^''|\\s+', '', 'g')"
+        plain = f"regexp_replace({swap('raw', WIDE, NARROW)}, '^''|\\s+', '', 'g')"
         return f"""
         with spoken as (
             select code, unnest(list_distinct([code, zh, en] || string_split(coalesce(aliases, ''), '|'))) as word

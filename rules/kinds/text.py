@@ -13,17 +13,24 @@ WIDE = "".join(chr(0xFF01 + i) for i in range(94)) + "\u3000"
 NARROW = "".join(chr(0x21 + i) for i in range(94)) + " "
 
 
+def swap(text: str, written: str, read: str) -> str:
+    """SQL: characters replaced one by one. TRANSLATE is called for no text that has none of them: it is dear."""
+    some = "[" + "".join(f"\\x{{{ord(c):X}}}" for c in written) + "]"
+    return f"""case when regexp_matches({text}, '{some}')
+        then translate({text}, {literal(written)}, {literal(read)}) else {text} end"""
+
+
 class Text(Kind):
     """The kind `text`."""
 
     def parse(self, raw: str, options: Options) -> str:
-        # A number of digits and hyphens is what most columns of text hold; it needs nothing.
-        plain = "translate(raw, '0123456789-', '') = ''"
+        # What most columns of text hold needs nothing but lower case: letters, digits, hyphens, usual Han characters.
         return f"""
-        with clean as (select raw, case when {plain} then raw else regexp_replace(
-            trim(translate(raw, {literal(WIDE)}, {literal(NARROW)})), '\\s+', ' ', 'g') end as value from {raw})
+        with told as (select raw, regexp_full_match(raw, '[0-9A-Za-z\\x{{4E00}}-\\x{{9FFF}}-]+') as plain from {raw}
+        ), clean as (select raw, plain, case when plain then raw else regexp_replace(
+            trim({swap("raw", WIDE, NARROW)}), '\\s+', ' ', 'g') end as value from told)
         select raw, nullif(value, '') as value,
-               case when {plain} then raw else nullif(lower(nfc_normalize(value)), '') end as key,
+               case when plain then lower(raw) else nullif(lower(nfc_normalize(value)), '') end as key,
                nullif(trim(regexp_replace(lower(strip_accents(value)), '[^a-z0-9 ]+', ' ', 'g')), '') as ascii,
                []::varchar[] as findings
         from clean"""

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from linkage import values
+from linkage.sql import execute
 from linkage.standardize import standardize
+from rules.loader import SHIPPED, load_rules
 from tests.linkage.things import database, vessel
 
 DAY = date(2024, 6, 1)
@@ -54,8 +61,8 @@ def test_a_check_of_severity_error_quarantines_and_the_ranks_close_up(tmp_path: 
 
 def test_the_rank_follows_source_and_key_not_the_order_of_loading(tmp_path: Path) -> None:
     records = [{"source": "b", "key": "1", "name": "x"}, {"source": "a", "key": "9", "name": "y"}]
-    for given in (records, records[::-1]):
-        con = run(tmp_path, given)
+    for order in (records, records[::-1]):
+        con = run(tmp_path, order)
         assert con.execute("select name from standard order by ordinal").fetchall() == [("y",), ("x",)]
 
 
@@ -97,3 +104,48 @@ def test_numbers_of_values_that_were_read_anew_are_never_those_of_before(
 
 def interrupted(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(alphabet="aé张 \t\u3000\u00a0\ufeff", max_size=4)))
+def test_texts_are_told_apart_by_what_stands_between_blanks(raw: list[str]) -> None:
+    which, texts = values.told_apart(pa.chunked_array([pa.array(raw, pa.string())]))
+    told = texts.to_pylist()
+    assert len(set(told)) == len(told)
+    assert ["" if place < 0 else told[place] for place in which] == [text.strip(values.BLANKS) for text in raw]
+
+
+@settings(deadline=None)
+@given(st.text(max_size=20).filter(lambda text: "\0" not in text))
+def test_the_code_of_a_key_is_half_of_its_md5(text: str) -> None:
+    (code,) = duckdb.execute(f"select {values.code_sql('$text')}", {"text": text}).fetchall()[0]
+    assert code == int.from_bytes(hashlib.md5(text.encode(), usedforsecurity=False).digest()[8:], "little")
+
+
+def test_what_two_fields_of_one_kind_say_is_read_once_and_stands_in_both(tmp_path: Path) -> None:
+    records = [{"name": "Astra", "owner": "Kiel"}, {"name": "Kiel", "owner": "Lübeck"}, {"name": "Clio"}]
+    con = run(tmp_path, records)
+    assert values.alike(vessel(tmp_path).entity)[0] == ["name", "owner"]
+    for field, said in (("name", ["Astra", "Clio", "Kiel"]), ("owner", ["Kiel", "Lübeck"])):
+        assert con.execute(f"select raw, value from value_{field} order by 1").fetchall() == [(s, s) for s in said]
+        numbers = con.execute(f"select nth from value_{field} order by 1").fetchall()
+        assert numbers == [(i + 1,) for i in range(len(said))]
+    assert con.execute("select name, owner from standard order by ordinal").fetchall() == [
+        (one["name"], one.get("owner")) for one in records
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(load_rules(SHIPPED).entities))
+def test_a_table_of_values_has_the_types_that_reading_gives(name: str) -> None:
+    entity = load_rules(SHIPPED).entities[name].entity
+    con = duckdb.connect()
+    values.load_references(con, entity, SHIPPED)
+    for field in entity.fields:
+        nothing = values.parsed_sql(entity, field, "select null::varchar as raw where false")
+        execute(con, f"create or replace table read as {nothing}", as_of=DAY)
+        con.execute(f"create or replace table made ({values.columns_sql(entity, field)})")
+        read, made = (
+            con.execute(f"select column_name, column_type from (describe {table})").fetchall()
+            for table in ("read", "made")
+        )
+        assert made == [*read, (values.NTH, "INTEGER")], field
