@@ -115,9 +115,10 @@ def _values(
     con.execute("create or replace temp table verdict_of_value (grp varchar, field varchar, right_value boolean)")
     for field in fields:
         said = quote(TRUE + field)
-        # A table of its own: trimmed within the condition of a join, every pair of rows would be made first.
-        con.execute(f"create or replace temp table said as select truth, {trimmed(said)} as raw from truth")
-        con.execute("create or replace temp table raw as select distinct raw from said where raw is not null")
+        con.execute(
+            "create or replace temp table raw as select distinct "
+            f"{trimmed(said)} as raw from truth where {trimmed(said)} is not null"
+        )
         rule = rules.entity.fields[field]
         parse = KINDS[rule.kind].parse("raw", rule.options)
         execute(
@@ -132,8 +133,8 @@ def _values(
             with answer as (
               select o.grp, any_value(k.key order by k.key) as key
               from owner as o
-              join said as t on t.truth = o.truth
-              join true_key as k on k.raw = t.raw
+              join truth as t on t.truth = o.truth
+              join true_key as k on k.raw = {trimmed("t." + said)}
               group by o.grp
             ), given as (
               select p.grp, bool_or({key} = a.key) as somebody

@@ -116,6 +116,22 @@ def test_texts_are_told_apart_by_what_stands_between_blanks(raw: list[str]) -> N
 
 
 @settings(deadline=None)
+@given(st.text(alphabet="aé张 \t\u3000\u00a0\ufeff", max_size=4))
+def test_sql_trims_as_everybody_else_does(text: str) -> None:
+    (bare,) = duckdb.execute(f"select {values.trimmed('said')} from (select $text as said)", {"text": text}).fetchall()
+    assert bare == (text.strip(values.BLANKS) or None,)
+
+
+def test_what_is_trimmed_is_joined_without_making_every_pair_first() -> None:
+    con = duckdb.connect()
+    con.execute("create table told as select 'x' || i as said from range(9000) as r(i)")
+    con.execute("create table known as select said as raw from told")
+    joined = f"from told as a join told as b using (said) join known as k on k.raw = {values.trimmed('b.said')}"
+    (((_, planned),)) = con.execute(f"explain {joined}").fetchall()
+    assert "hash join" in planned.lower() and "cross" not in planned.lower() and "mark" not in planned.lower()
+
+
+@settings(deadline=None)
 @given(st.text(max_size=20).filter(lambda text: "\0" not in text))
 def test_the_code_of_a_key_is_half_of_its_md5(text: str) -> None:
     (code,) = duckdb.execute(f"select {values.code_sql('$text')}", {"text": text}).fetchall()[0]
