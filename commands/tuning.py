@@ -163,7 +163,7 @@ def _show_tuning(document: dict[str, Any]) -> None:
 
 
 def _show_run(document: dict[str, Any]) -> None:
-    events = ("created", "merged", "split", "changed", "revived", "retired", "unchanged")
+    events = tuple(dict.fromkeys(event for one in document["entities"].values() for event in one["events"]))
     out.print(
         f"release {document['release']} of {document['published_at']}, as of {document['as_of']}; "
         f"rule set {(document['rule_set'] or document['rules'])[:16]}; inputs {document['inputs'][:16]}"

@@ -19,6 +19,11 @@ from rules.errors import NotFoundError
 from rules.model import Rules
 
 Document = dict[str, Any]
+# What the manifest says of the release as a whole.
+FACTS = {
+    *("release", "previous", "rollback_of", "published_at", "as_of", "software"),
+    *("rules", "rule_set", "inputs", "forced", "decided", "first_seq", "next_seq"),
+}
 
 
 def run_report(release: Release, rules: Rules) -> Document:
@@ -55,11 +60,6 @@ def run_report(release: Release, rules: Rules) -> Document:
         "indicators": cards["indicators"],
         "entities": entities,
     }
-
-
-FACTS = {"release", "previous", "rollback_of", "published_at", "as_of", "software", "rules", "rule_set", "inputs"} | {
-    *("forced", "decided", "first_seq", "next_seq")
-}
 
 
 def _members(con: duckdb.DuckDBPyConnection, release: Release, name: str, titles: Document) -> Document:

@@ -12,7 +12,6 @@ is derived from many records.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
@@ -27,7 +26,7 @@ from linkage.kernel.store import Known
 from linkage.reference_tables import ReferenceTables
 from linkage.splink_model import named_columns
 from linkage.standardize import derived_together, read_columns
-from linkage.values import BLANKS, load_references, parsed_sql
+from linkage.values import BLANKS, alike, load_references, parsed_sql
 from rules.columns import needed_columns, quote
 from rules.errors import InputError
 from rules.kinds import KINDS
@@ -66,8 +65,9 @@ class RecordReader:
         # Optimizing a plan for one row costs more than the row does.
         self.con.execute("pragma disable_optimizer")
         tables = ReferenceTables(self.con)
+        read_alike = [one for one in alike(entity) if entity.fields[one[0]].kind not in REFERENCES]
         self._groups = [
-            _Group(self.con, f"read_{i}", rules, fields, as_of, tables) for i, fields in enumerate(_groups(rules))
+            _Group(self.con, f"read_{i}", rules, fields, as_of, tables) for i, fields in enumerate(read_alike)
         ]
         self._plain = {name: sql_type for name, sql_type in standard.items() if name not in entity.derive}
         self._prepare_columns(entity, standard)
@@ -207,15 +207,6 @@ class _Group:
         kind = KINDS[self._rule.kind]
         row = kind.usual(text, self._tables, self._as_of, self._rule.options)
         return None if row is None else kept(row, kind)
-
-
-def _groups(rules: EntityRules) -> list[list[str]]:
-    """The fields that read a text alike: of one kind with the same options, references apart."""
-    found: dict[tuple[str, str], list[str]] = {}
-    for name, rule in rules.entity.fields.items():
-        if rule.kind not in REFERENCES:
-            found.setdefault((rule.kind, json.dumps(dict(rule.options), sort_keys=True)), []).append(name)
-    return list(found.values())
 
 
 def kept(row: Row, kind: Kind) -> dict[str, Any]:

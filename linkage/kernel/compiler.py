@@ -16,7 +16,7 @@ from sqlglot import exp
 from linkage.kernel import conditions as c
 from linkage.kernel.columns import BOOLEAN, DATE, LIST, OTHER, TEXT, WHOLE, WHOLE_NUMBER, sort_of
 from rules.columns import quote
-from rules.expressions import parsed
+from rules.expressions import called, parsed
 
 COMPARISONS: dict[type[exp.Expr], str] = {
     exp.EQ: "=",
@@ -196,7 +196,7 @@ class Compiler:
             if types[0] == types[1] and sort_of(types[0]) in (DATE, BOOLEAN):
                 a, b = self._number_column(left), self._number_column(right)
                 return c.Compare(operator, c.Column(side, a), c.Column(other, b), nulls)
-        elif function(left) in LIKENESSES and isinstance(right, exp.Literal) and not right.is_string and not nulls:
+        elif called(left) in LIKENESSES and isinstance(right, exp.Literal) and not right.is_string and not nulls:
             return c.Compare(operator, self._asked(left, "double"), c.Constant(float(right.this)))
         elif (side or other) and not branch and self._constant(right if side else left):
             tree = left if side else right
@@ -251,7 +251,7 @@ class Compiler:
             asked = self._asked(tree)
             texts = [sort_of(self._columns[name]) == TEXT for _, name in asked.inputs]
             plain = all(isinstance(one, exp.Column) for one in tree.expressions)
-            if function(tree) == "damerau_levenshtein" and plain and texts == [True, True]:
+            if called(tree) == "damerau_levenshtein" and plain and texts == [True, True]:
                 return c.Edits(asked.sql, asked.inputs, asked.strict)
             return asked
         raise NoForm
@@ -346,13 +346,6 @@ def side_of(tree: exp.Expr) -> str:
     """`l` or `r` where an expression reads that record only, else nothing."""
     sides = {column.name[-2:] for column in tree.find_all(exp.Column)}
     return sides.pop()[1:] if sides in ({"_l"}, {"_r"}) else ""
-
-
-def function(tree: exp.Expr) -> str:
-    """The name of the function that an expression calls, nothing where it is no call."""
-    if isinstance(tree, exp.Anonymous):
-        return str(tree.name.lower())
-    return "jaro_winkler_similarity" if isinstance(tree, exp.JarowinklerSimilarity) else ""
 
 
 def flattened(tree: exp.Expr, sort: type[exp.Expr]) -> list[exp.Expr]:
