@@ -194,7 +194,7 @@ def plan(
     for one in entity_types:
         use_entity(con, one.name)
         with reporter.step(f"{one.name}: quality", con=con), transaction(con):
-            measure(con, one, as_of, whole)
+            measure(con, one, as_of)
             take_census(con, one, len(decisions.queue(one.name)))
             count_levels(con, one)
         touched.settle(con)

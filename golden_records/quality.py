@@ -1,7 +1,7 @@
 """Counts what the six indicators of GB/T 36344-2018 are made of, so that a release can answer for its quality.
 
-Reads: current_record, standard, member, finding, batch. Writes: filled, quality (and, for the day, heard
-and place).
+Reads: standard, member, quarantine, record, grouped_record, coded, finding, batch. Writes: quality (and, for the day,
+heard and place).
 
 Every row is a numerator (`hits`) and a denominator (`n`) of one measure, for one source, region, field and rule.
 Rows of a measure add up, so a share of any part of them is sum(hits) / sum(n); what measures there are and which
@@ -23,7 +23,7 @@ from golden_records.preferences import lead, regions_in_force, voices
 from golden_records.sql import run
 from golden_records.survivorship import place_sql
 from golden_records.verification import MOST_IN_BIGINT
-from linkage.values import BLANKS, CODE, trimmed
+from linkage.values import CODE, NTH
 from rules.columns import quote
 from rules.kinds import KINDS
 from rules.kinds.base import literal
@@ -32,12 +32,8 @@ from rules.model import EntityRules, Source
 DOUBT = "severity in ('warn', 'error')"
 
 
-def measure(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date, whole: bool = True) -> None:
-    """Build `quality` of the entity type in the current schema, as seen on `as_of`.
-
-    What is given in a version of a record never changes, so where not the `whole` is asked for, only new ones are read.
-    """
-    _fill(con, rules, whole)
+def measure(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date) -> None:
+    """Build `quality` of the entity type in the current schema, as seen on `as_of`."""
     con.execute(f"create or replace temp table system as {system_sql(rules)}")
     con.execute(heard_sql(con, rules), {"as_of": as_of})
     con.execute(place_sql(rules.entity.region or "null"))
@@ -51,26 +47,6 @@ def measure(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date, who
     for sql in agreement_sqls(rules):
         con.execute(f"insert into quality {sql}")
     con.execute("drop table judged; drop table voiced")
-
-
-def _fill(con: duckdb.DuckDBPyConnection, rules: EntityRules, whole: bool) -> None:
-    """Make `filled`: the fields of a record in which something is given, as bits. Grouped records are made anew each
-    time, and so are their numbers."""
-    given = " | ".join(f"case when {_given(quote(name))} then {bit} else 0 end" for name, bit in _bits(rules).items())
-    bits = f"select record_id, ({given})::{_wide(rules)} as given"
-    if whole:
-        con.execute(f"create or replace table filled as {bits} from current_record")
-        return
-    con.execute("delete from filled where record_id < 0")
-    con.execute(
-        "create or replace temp table fresh as select record_id from current_record anti join filled using (record_id)"
-    )
-    # The lowest number is named, so that of all versions only the last are read where nothing older came back.
-    for table, these in (("record", "record_id >= 0"), ("grouped_record", "record_id < 0")):
-        lowest = con.execute(f"select min(record_id) from fresh where {these}").fetchall()[0][0]
-        if lowest is not None:
-            which = f"record_id >= {lowest} and record_id in (from fresh)"
-            con.execute(f"insert into filled {bits} from {table} where {which}")
 
 
 def system_sql(rules: EntityRules) -> str:
@@ -104,27 +80,34 @@ def judged_sql(rules: EntityRules) -> str:
         if KINDS[rules.entity.fields[name].kind].findings
     )
     doubted = f"case field {doubts} end" if doubts else "0"
+    given = " | ".join(
+        f"case when {quote(f'{name}__{NTH}')} is null then 0 else {bit} end" for name, bit in bits.items()
+    )
+    version = "record_id, source, source_key, observed_on"
     day = "case when y.periodic then r.observed_on end"
     return f"""
-with said as materialized (
-    select r.record_id, r.source, r.source_key, r.observed_on, f.given
-    from current_record as r join filled as f using (record_id)
+with said as (
+    select {version}, ordinal, ({rules.entity.region or "null"})::varchar as region, {given} as given from standard
+    union all
+    select {version}, null, null, {given}
+    from (select {version} from record union all select {version} from grouped_record) join coded using (record_id)
+    where record_id in (select record_id from quarantine)
 ), doubt as (
     select record_id, bit_or({doubted}) as fields
     from finding where record_id is not null and {DOUBT} group by record_id
-), placed as (
-    select s.record_id, s.ordinal, m.g, ({rules.entity.region or "null"})::varchar as region
-    from standard as s left join member as m using (ordinal)
+), newest_list as (
+    select source, max(observed_on) as day from said group by source
 )
-select r.record_id, r.source, p.ordinal, p.g, p.region, y.voice,
+select r.record_id, r.source, r.ordinal, m.g, r.region, y.voice,
        r.given, coalesce(d.fields, 0)::{_wide(rules)} as doubted,
-       count(*) over (partition by p.g, r.source, {day}) as siblings,
-       not y.periodic or r.observed_on = max(r.observed_on) over (partition by p.g, r.source) as speaks,
-       r.observed_on = max(r.observed_on) over (partition by r.source) as listed_last,
-       row_number() over (partition by p.g, r.source order by r.observed_on desc nulls last, r.source_key) as newest
+       count(*) over (partition by m.g, r.source, {day}) as siblings,
+       not y.periodic or r.observed_on = max(r.observed_on) over (partition by m.g, r.source) as speaks,
+       r.observed_on = l.day as listed_last,
+       row_number() over (partition by m.g, r.source order by r.observed_on desc nulls last, r.source_key) as newest
 from said as r
 left join system as y using (source)
-left join placed as p using (record_id)
+left join newest_list as l using (source)
+left join member as m using (ordinal)
 left join doubt as d using (record_id)"""
 
 
@@ -270,11 +253,6 @@ def _wide(rules: EntityRules) -> str:
 def _bits(rules: EntityRules) -> dict[str, str]:
     """SQL of the bit of every field."""
     return {name: f"{1 << i}::{_wide(rules)}" for i, name in enumerate(rules.entity.fields)}
-
-
-def _given(column: str) -> str:
-    """SQL: whether a cell has a text in it. Most do from the first character on, and trimming is slow."""
-    return f"unicode({column}) not in ({', '.join(str(ord(c)) for c in BLANKS)}) or {trimmed(column)} is not null"
 
 
 def _codes(rules: EntityRules, field: str) -> str:

@@ -1,6 +1,6 @@
-"""How strong the match behind a golden record is, and of which day each of its records is.
+"""How strong the match behind a golden record is.
 
-Reads: standard, member, golden_number, candidate_pair, decisions. Writes: golden.weakest_match, crosswalk.observed_on.
+Reads: standard, member, golden_number, candidate_pair, decisions. Writes: golden.weakest_match.
 
 The records of a cluster are joined by their heaviest accepted pairs (a spanning tree of greatest weight); the lightest
 of these is the link that the golden record hangs on. What a steward joined has no weight, so a record alone, or one
@@ -20,7 +20,7 @@ DIGITS = 2
 
 
 def strengthen(con: duckdb.DuckDBPyConnection, decisions: DecisionStore, entity: str) -> None:
-    """Add `weakest_match` to `golden` and `observed_on` to `crosswalk`, in the schema of the entity type."""
+    """Add `weakest_match` to `golden`, in the schema of the entity type."""
     label, joined, edges = _links(con, decisions, entity)
     weakest = weakest_links(label, joined, edges)
     held = np.flatnonzero(np.isfinite(weakest))
@@ -34,10 +34,6 @@ def strengthen(con: duckdb.DuckDBPyConnection, decisions: DecisionStore, entity:
         )
     finally:
         con.unregister("weakest")
-    con.execute(
-        "create or replace table crosswalk as select c.*, s.observed_on from crosswalk as c left join standard as s "
-        "on s.source = c.source and s.source_key = c.source_key and c.until is null"
-    )
 
 
 def weakest_links(label: Ints, joined: Ints, edges: tuple[Ints, Ints, Floats]) -> Floats:

@@ -153,9 +153,13 @@ def frequency_sql(entity: Entity) -> str:
     for rule in entity.blocking:
         if rule.cap is not None:
             name, text, source = literal(hub_key(rule)), block_text(rule), block_source(rule)
-            parts.append(f"select 'total', {name}, '', count({text}) from {source}")
+            known = " and ".join(f"({key}) is not null" for key in block_keys(rule))
+            mixed = f"hash({', '.join(block_keys(rule))})"
+            parts.append(f"select 'total', {name}, '', count(*) from {source} where {known}")
+            # A hub has a hash that many have: few texts are made and counted.
+            often = f"select {mixed} from {source} where {known} group by all having count(*) > {rule.cap}"
             parts.append(
-                f"select 'hub', {name}, {text}, count(*) from {source} where {text} is not null "
+                f"select 'hub', {name}, {text}, count(*) from {source} where {known} and {mixed} in ({often}) "
                 f"group by all having count(*) > {rule.cap}"
             )
     return "\nunion all ".join(parts)

@@ -27,7 +27,7 @@ from sqlglot import exp
 from linkage import references
 from linkage.splink_model import named_columns
 from linkage.sql import number, run, transaction, uncompressed
-from linkage.values import CODE, NTH, read_fields
+from linkage.values import CODE, NTH, PLACE, meanings_sql, only_field, read_fields
 from linkage.workspace import use_entity
 from rules.columns import FIXED, field_columns, needed_columns, quote
 from rules.expressions import parsed
@@ -279,20 +279,29 @@ def _joined_sql(
     fields: Collection[str],
     derived: Mapping[str, str],
 ) -> str:
-    """SQL of what arrived with some fields and derived columns."""
+    """SQL of what arrived with some fields and derived columns.
+
+    A derived column that reads one field is worked out once for each text of it.
+    """
     inner = [f"a.{name}" for name in (*FIXED, *also)]
     joins = ""
+    origin = {name: only_field(entity, sql) for name, sql in derived.items()}
+    once = {name: field for name, field in origin.items() if field is not None and field not in silent}
     for field, extras in needed_columns(entity).items():
         if field in fields:
             inner += _field_columns(entity, field, extras, field in silent)
         if field in fields and field not in silent:
             value, nth = quote("v_" + field), quote(f"{field}__{NTH}")
-            values = quote("value_" + field)
-            if few:
-                values = f"(from {values} where {NTH} in (select {nth} from {arrival}))"
-            joins += f"\nleft join {values} as {value} on {value}.{NTH} = a.{nth}"
+            only = f"where {NTH} in (select {nth} from {arrival})" if few else ""
+            joins += f"\nleft join (from {quote('value_' + field)} {only}) as {value} on {value}.{NTH} = a.{nth}"
+            here = {name: derived[name] for name, at in once.items() if at == field}
+            if here:
+                told = quote("d_" + field)
+                inner += [f"{told}.{quote(name)}" for name in here]
+                texts = _derived_sql(meanings_sql(entity, field, only), here)
+                joins += f"\nleft join ({texts}) as {told} on {told}.{PLACE} = coalesce(a.{nth}, 0)"
     records = f"(select {', '.join(inner)}\nfrom {arrival} as a{joins})"
-    return _derived_sql(records, derived)
+    return _derived_sql(records, {name: sql for name, sql in derived.items() if name not in once})
 
 
 def _derived_sql(records: str, derived: Mapping[str, str]) -> str:

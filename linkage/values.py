@@ -28,11 +28,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from sqlglot import exp
 
 from linkage import references
 from linkage.reference_tables import ReferenceTables
 from linkage.sql import execute, number, transaction
-from rules.columns import needed_columns, quote
+from rules.columns import field_columns, needed_columns, quote
+from rules.expressions import parsed
 from rules.kinds import KINDS
 from rules.kinds.base import literal
 from rules.loader import reference_path
@@ -44,6 +46,7 @@ CODE = "code"
 REMEMBERED = 50_000  # texts that a reader of few remembers
 SHORT = 2**31  # bytes that an Arrow array of strings can hold; more need another type
 NTH = "nth"  # a record's row of `value_<field>`: what reads one field only can be computed once per distinct text
+PLACE = "_place"  # `nth` among the meanings of a field, where 0 is that of nothing; no field can bear this name
 BLANKS = " \t\r\n\u3000\u00a0\ufeff"
 BLANK = literal(BLANKS)
 # Makes `value_<field>` anew, given the field and the SQL of what a record says in it.
@@ -425,6 +428,28 @@ def columns_sql(entity: Entity, field: str) -> str:
     further = "".join(f"{quote(name)} {types[name]}, " for name in needed_columns(entity)[field])
     known = f"raw varchar, value varchar, key varchar, {further}ok boolean, findings varchar[]"
     return f"{known}, {CODE} ubigint, {NTH} integer"
+
+
+def only_field(entity: Entity, sql: str) -> str | None:
+    """The field that an expression over `standard` reads; None where it reads other columns, too, or counts records."""
+    tree = parsed(sql)
+    named = {column.name for column in tree.find_all(exp.Column)}
+    fields = {name.split("__")[0] for name in named} & set(entity.fields)
+    if len(fields) != 1 or any(tree.find_all(exp.Window, exp.Select, exp.AggFunc)):
+        return None
+    (field,) = fields
+    return field if named <= set(field_columns(field, entity.fields[field].kind)) else None
+
+
+def meanings_sql(entity: Entity, field: str, only: str = "") -> str:
+    """SQL of the columns that `standard` has of a field for each of its texts (those of the condition `only`) by
+    `_place`; at place 0, that of records that say nothing, all are null."""
+    extras = ("key", *needed_columns(entity)[field], "ok")
+    renamed = "".join(f", {quote(extra)} as {quote(f'{field}__{extra}')}" for extra in extras)
+    return (
+        f"(select {NTH} as {PLACE}, value as {quote(field)}{renamed} from {quote('value_' + field)} {only} "
+        f"union all by name select 0 as {PLACE})"
+    )
 
 
 def code_sql(text: str) -> str:

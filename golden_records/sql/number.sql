@@ -18,10 +18,11 @@ create or replace table member as
 select p.ordinal, n.g
 from placed p join golden_number n using (head);
 
--- crosswalk: one row per source record and golden record it belonged to, `until` null while it does.
+-- crosswalk: one row per source record and golden record it belonged to; while it does, `until` is null and
+-- `observed_on` the day that the record speaks of.
 create or replace table crosswalk as
 with now as (
-    select s.source, s.source_key, n.golden_id
+    select s.source, s.source_key, n.golden_id, s.observed_on
     from standard s
     join member m using (ordinal)
     join golden_number n using (g)
@@ -29,13 +30,14 @@ with now as (
 select now.source, now.source_key, now.golden_id,
        coalesce(x.since, $as_of::date) as since,
        null::date as until,
-       coalesce(x.since_release, $release::integer) as since_release
+       coalesce(x.since_release, $release::integer) as since_release,
+       now.observed_on
 from now
 left join previous_crosswalk x
     on x.source = now.source and x.source_key = now.source_key
    and x.golden_id = now.golden_id and x.until is null
 union all
-select x.source, x.source_key, x.golden_id, x.since, coalesce(x.until, $as_of::date), x.since_release
+select x.source, x.source_key, x.golden_id, x.since, coalesce(x.until, $as_of::date), x.since_release, null
 from previous_crosswalk x
 left join now
     on x.source = now.source and x.source_key = now.source_key

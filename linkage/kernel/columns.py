@@ -22,13 +22,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from sqlglot import exp
 
 from linkage.sql import number
-from linkage.values import NTH, SHORT
-from rules.columns import field_columns, needed_columns, quote
+from linkage.values import NTH, PLACE, SHORT, meanings_sql, only_field
+from rules.columns import quote
 from rules.errors import RefusedError
-from rules.expressions import parsed
 from rules.model import Entity
 
 Ints = NDArray[np.int64]
@@ -41,7 +39,6 @@ NULL = int(np.iinfo(np.int32).min)
 WIDE_NULL = int(np.iinfo(np.int64).min)
 NARROW = frozenset({"TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT"})
 WHOLE = NARROW | {"BIGINT", "UINTEGER"}
-PLACE = "_place"  # no field of the rules can bear this name
 TEXT, WHOLE_NUMBER, BOOLEAN, DATE, LIST, OTHER = "text", "whole number", "boolean", "date", "list", "other"
 
 
@@ -199,14 +196,8 @@ class Reader:
 
     def _origin(self, sql: str) -> Origin:
         """Where an expression is computed: over the distinct texts of a field, or over the records."""
-        tree = parsed(sql)
-        named = {column.name for column in tree.find_all(exp.Column)}
-        fields = {name.split("__")[0] for name in named}
-        # A window counts records: over distinct texts it would say something else.
-        if len(fields) != 1 or not named or tree.find(exp.Window):
-            return self._records
-        (of,) = fields
-        if of not in self._numbered or not named <= set(field_columns(of, self._entity.fields[of].kind)):
+        of = only_field(self._entity, sql)
+        if of is None or of not in self._numbered:
             return self._records
         if of not in self._fields:
             self._fields[of] = self._field(of)
@@ -214,18 +205,12 @@ class Reader:
 
     def _field(self, name: str) -> Origin:
         """The distinct texts of a field; place 0 is that of records without one, where every column is null."""
-        value = quote("value_" + name)
         nth = quote(f"{name}__{NTH}")
         found = self.con.execute(f"select ordinal, coalesce({nth}, 0) as nth from standard").fetchnumpy()
         spread = np.empty(self.columns.count, dtype=np.int64)
         spread[found["ordinal"]] = found["nth"]
-        extras = ("key", *needed_columns(self._entity)[name], "ok")
-        renamed = "".join(f", {quote(extra)} as {quote(f'{name}__{extra}')}" for extra in extras)
-        relation = (
-            f"(select {NTH} as {PLACE}, value as {quote(name)}{renamed} from {value} "
-            f"union all by name select 0 as {PLACE})"
-        )
-        return Origin(relation, number(self.con, f"select count(*) from {value}") + 1, spread)
+        texts = number(self.con, f"select count(*) from {quote('value_' + name)}")
+        return Origin(meanings_sql(self._entity, name), texts + 1, spread)
 
     def _fetch(self, query: str) -> tuple[Ints, Hashes, pa.Array]:
         """Place, hash and text of the non-null values of a query (_place, value)."""

@@ -42,17 +42,18 @@ class CommitteeName(Kind):
     def parse(self, raw: str, options: Options) -> str:
         if options.get("value") == "form":
             return f"""
+            with {self._formed(raw)}
             select raw, form as value, nullif(form, 'other') as key, form, null::varchar as toneless,
                    null::varchar as marks, null::varchar as plain, null::varchar as around, []::varchar[] as findings
-            from ({self._read(raw)})"""
+            from (select raw, nullif(shape, 'none') as form from formed)"""
         return self._read(raw)
 
-    def _read(self, raw: str) -> str:
-        """SQL of the names themselves."""
+    def _formed(self, raw: str) -> str:
+        """SQL of `formed`, behind WITH: the names without their suffix, and which committee that says they are."""
         tail = f"^(.+?)((?:社区)?(?:村|居){_OTHER}|社区|村)(?:\\(([^()]+)\\)|([一二三四五六七八九十]))$"
         words = f"^(.*?)(?:({_VILLAGE})|({_RESIDENTS})|({_OTHER}))$"
         return f"""
-        with tidy as (
+        tidy as (
             select raw, regexp_replace({swap("raw", WIDE, NARROW)}, '[\\s?·、,.]+', '', 'g')
                 as value
             from {raw}
@@ -74,7 +75,12 @@ class CommitteeName(Kind):
                         when parts.other <> '' then 'other'
                         else 'none' end as shape
             from split
-        ), cored as (
+        )"""
+
+    def _read(self, raw: str) -> str:
+        """SQL of the names themselves."""
+        return f"""
+        with {self._formed(raw)}, cored as (
             select *, translate(case when regexp_full_match(named, '.+?(?:社区|嘎查|村)+')
                                      then regexp_extract(named, '^(.+?)(?:社区|嘎查|村)+$', 1) else named end,
                                 {literal(_DIGITS)}, {literal(_NUMERALS)}) as core

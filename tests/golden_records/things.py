@@ -153,13 +153,14 @@ class Ledger:
             heads[cluster] = min(heads.get(cluster, number_of[key]), number_of[key])
         con = self.con
         con.execute(
-            "create or replace table standard (record_id bigint, ordinal bigint, source varchar, source_key varchar)"
+            "create or replace table standard "
+            "(record_id bigint, ordinal bigint, source varchar, source_key varchar, observed_on date)"
         )
         con.execute("create or replace table cluster (record_id bigint, cluster_id bigint)")
         if placed:
             keys, numbers = [key for key, _ in placed], [number_of[key] for key, _ in placed]
             con.execute(
-                "insert into standard select unnest($n), unnest($o), 'a', unnest($k)",
+                f"insert into standard select unnest($n), unnest($o), 'a', unnest($k), date '{DAY}'",
                 {"n": numbers, "o": list(range(len(placed))), "k": keys},
             )
             con.execute(
