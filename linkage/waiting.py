@@ -144,8 +144,11 @@ def _pairs(
     """The pairs that SQL chooses from candidate_pair, as they are put to a steward."""
     fields, names = list(one.entity.fields), [rule.name for rule in one.entity.comparisons]
     labels = [level_labels(one.entity, rule) for rule in one.entity.comparisons]
+    # Tables and not parts of one query: how few pairs wait must be known before records are looked up for them.
     con.execute(f"create or replace temp table chosen as {chosen}")
-    found = con.execute(pairs_sql(one, kept, drawn)).fetchall() if number(con, "select count(*) from chosen") else ()
+    con.execute(f"create or replace temp table waiting as {_WAITING} where {kept} {drawn}")
+    con.execute(_SIDE)
+    found = con.execute(pairs_sql(one)).fetchall() if number(con, "select count(*) from waiting") else ()
     rules = [hub_name(rule) for rule in one.entity.blocking]
     for *keys, weight, verdict, reason, evidence, left, right, gammas, weights, worth, regions, found_by in found:
         said = {name: (a, b) for name, a, b in zip(fields, left, right, strict=True) if a or b}
@@ -174,8 +177,8 @@ def _closeness(one: EntityRules, weight: float) -> float:
     return round(float(2 ** (-abs(weight - one.entity.matching.accept) / half)), 4)
 
 
-def pairs_sql(one: EntityRules, kept: str, drawn: str = "") -> str:
-    """SQL of the pairs in `chosen`: both source keys, weight, verdict, reason, evidence, what both say, levels, worth,
+def pairs_sql(one: EntityRules) -> str:
+    """SQL of the pairs in `waiting`: both source keys, weight, verdict, reason, evidence, what both say, levels, worth,
     both regions, number of the blocking rule."""
     entity = one.entity
     said = [f"[{', '.join(f'{side}.{quote(name)}' for name in entity.fields)}]" for side in "cd"]
@@ -193,13 +196,7 @@ def pairs_sql(one: EntityRules, kept: str, drawn: str = "") -> str:
         if event.when
     )
     return f"""
-with waiting as materialized (
-  select p.*, l.source || chr(31) || l.source_key as ka, r.source || chr(31) || r.source_key as kb
-  from chosen as p join standard as l on l.record_id = record_l join standard as r on r.record_id = record_r
-  where {kept} {drawn}
-), side as materialized (
-  select record_l as record_id from waiting union select record_r from waiting
-), cluster_of as materialized (
+with cluster_of as materialized (
   select record_id, cluster_id from cluster
   where cluster_id in (select cluster_id from cluster semi join side using (record_id))
 ), size as (
@@ -251,6 +248,14 @@ def _why_gone(con: duckdb.DuckDBPyConnection) -> Callable[[Sequence[Item]], Mapp
 
     return why
 
+
+_WAITING = """
+  select p.*, l.source || chr(31) || l.source_key as ka, r.source || chr(31) || r.source_key as kb
+  from chosen as p join standard as l on l.record_id = record_l join standard as r on r.record_id = record_r"""
+
+_SIDE = """
+create or replace temp table side as
+select record_l as record_id from waiting union select record_r from waiting"""
 
 # A source that is free of duplicates needs no steward to say that two of its records differ.
 _NEEDS_ONE = "(l.dup_group is null or l.dup_group is distinct from r.dup_group)"
