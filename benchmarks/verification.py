@@ -31,7 +31,7 @@ from golden_records.deliveries import hear
 from golden_records.identity import Issuer, identify
 from golden_records.ids import create_macros
 from golden_records.plan import open_previous
-from golden_records.release import select_sql
+from golden_records.release_tables import select_sql
 from golden_records.survivorship import survive
 from golden_records.verification import verify
 from linkage.ingest import load_file

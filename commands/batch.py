@@ -280,6 +280,10 @@ def publish(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     force: Annotated[str | None, typer.Option(metavar="REASON", help="Publish although a limit is exceeded.")] = None,
     full: Annotated[bool, typer.Option("--full", help="Write and audit whole tables, not only what changed.")] = False,
+    engine: Annotated[
+        Literal["kernel", "spark"], typer.Option(help="What writes whole tables and look-up indexes that are large.")
+    ] = "kernel",
+    master: Annotated[str | None, typer.Option(help="With --engine spark: where; default: local[*].")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Audit and publish what was planned, as the next release."""
@@ -291,7 +295,8 @@ def publish(
                 raise RefusedError("publish asks before it publishes; say --yes where nobody can answer")
             if not agreed(f"Publish release {found.release}?"):
                 raise RefusedError("you said no; nothing was published")
-        number = releases.publish(batch.con, batch.ws, batch.rules, batch.decisions, found, Bars(), force, full)
+        spark = links.spark_of(batch.ws, master) if engine == "spark" else None
+        number = releases.publish(batch.con, batch.ws, batch.rules, batch.decisions, found, Bars(), force, full, spark)
     say(
         as_json,
         {"release": number, "path": str(workspace / "releases" / str(number))},

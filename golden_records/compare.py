@@ -15,13 +15,13 @@ from typing import Any
 
 import duckdb
 
+from golden_records.lookup import gathered
 from golden_records.manifest import read_manifest
 from golden_records.masking import mask_row
 from golden_records.segments import has_table, table_sql
 from rules.columns import quote
 from rules.model import Rules
 
-LOOKUP = "lookup.sqlite"
 INDEXES = ("source_key", "identifier", "golden", "redirect")
 SHOWN = 3
 Row = dict[str, Any]
@@ -59,8 +59,12 @@ def compare(released: Path, replayed: Path, rules: Rules, tables: tuple[str, ...
             for table in tables:
                 if any(has_table(side, table) for side in sides):
                     found.append(_table(con, rules, name, table, sides))
-    with closing(sqlite3.connect(f"{(released / LOOKUP).resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
-        db.execute("attach ? as replayed", (f"{(replayed / LOOKUP).resolve().as_uri()}?mode=ro&immutable=1",))
+    with (
+        gathered(released, INDEXES) as ours,
+        gathered(replayed, INDEXES) as theirs,
+        closing(sqlite3.connect(f"{ours.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as db,
+    ):
+        db.execute("attach ? as replayed", (f"{theirs.resolve().as_uri()}?mode=ro&immutable=1",))
         found += [_index(db, rules, table) for table in INDEXES]
     return found
 

@@ -5,7 +5,6 @@ Reads: source_key and golden of the look-up index; for a day, crosswalk.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from datetime import date
 
@@ -13,12 +12,11 @@ from golden_records.query import Release
 from linkage.decided import SourceRecord
 
 NOW = """
-select s.source, s.source_key, s.golden_id, g.golden_id is not null
+select s.source, s.source_key, s.golden_id
 from json_each(?) as j
 cross join source_key as s on s.entity = ? and s.source = j.value ->> 0 and s.source_key = j.value ->> 1
-left join golden as g on g.golden_id = s.golden_id
-order by j.key
 """
+LIVING = "select golden_id from json_each(?) cross join golden on golden_id = value"
 Places = dict[SourceRecord, list[tuple[str, str]]]
 
 
@@ -41,12 +39,16 @@ def places(
 
 
 def _now(release: Release, entity: str, records: list[SourceRecord]) -> list[tuple[SourceRecord, str]]:
-    """One statement for all records; only an id that does not live any more is followed to its heirs."""
-    rows = release.lookup(NOW, json.dumps(records, ensure_ascii=False), entity)
+    """A statement for all records of a partition; only an id that does not live any more is followed to its heirs."""
+    rows = release.index.of_each(records, [key for _, key in records], NOW, entity)
+    placed = {(source, key): golden_id for source, key, golden_id in rows}
+    held = list(dict.fromkeys(placed.values()))
+    living = {row[0] for row in release.index.of_each(held, held, LIVING)}
     return [
-        ((source, key), heir)
-        for source, key, golden_id, lives in rows
-        for heir in ([golden_id] if lives else release.heirs(golden_id))
+        (record, heir)
+        for record in records
+        if record in placed
+        for heir in ([placed[record]] if placed[record] in living else release.heirs(placed[record]))
     ]
 
 

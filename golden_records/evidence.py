@@ -28,7 +28,7 @@ from golden_records.kept import Kept, kept_of
 from golden_records.manifest import MANIFEST
 from golden_records.masking import mask_row
 from golden_records.match_index import MATCH, REFERENCE, RULES
-from golden_records.release import TABLES
+from golden_records.release_tables import TABLES
 from golden_records.replay import seal_of
 from golden_records.segments import has_table, table_sql
 from linkage import archive

@@ -1,4 +1,4 @@
-"""lookup.sqlite: the indexes of a release, read-only, for any number of readers at once.
+"""lookup.sqlite: the indexes of a release, read-only, for any number of readers at once; index.py asks them.
 
 Writes: source_key, identifier, golden, redirect (SQLite, without rowid, in the order of their keys); by_id.py the rest.
 A look-up by source key or identifier takes microseconds here and a scan of a Parquet file there.
@@ -6,15 +6,17 @@ A look-up by source key or identifier takes microseconds here and a scan of a Pa
 
 from __future__ import annotations
 
-import json
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 
 from golden_records import by_id
+from golden_records.partitions import INDEX, LOOKUP, file_name, index_files
 from golden_records.sql import statements
 from rules.model import Entity
 
@@ -28,7 +30,10 @@ group by source, source_key
 order by source, source_key
 """
 GOLDEN = "select golden_id, $entity, lifecycle from golden where {only} order by golden_id"
-REDIRECT = "select golden_id, $entity, kind, successors from redirect where {only} order by golden_id"
+REDIRECT = """
+select golden_id, $entity, kind,
+       case when len(successors) = 0 then '[]' else '["' || array_to_string(successors, '", "') || '"]' end
+from redirect where {only} order by golden_id"""
 IDENTIFIER = "select $entity, field, value, golden_id from {table} where {only} order by field, value, golden_id"
 EVERY = "true"
 REPLACED = "golden_id in (select golden_id from replaced)"
@@ -39,6 +44,15 @@ def index_identifiers(con: duckdb.DuckDBPyConnection, entity: Entity) -> None:
     con.execute("create or replace table identifier (field varchar, value varchar, golden_id varchar)")
     for name in sorted(name for name, field in entity.fields.items() if field.identifier):
         con.execute(f"insert into identifier {identifier_sql(name)}", {"field": name})
+
+
+@contextmanager
+def indexing(release: Path, before: Path | None = None) -> Iterator[sqlite3.Connection]:
+    """The look-up index of a release while it is written in one file: empty, or a copy of that of `before`."""
+    path = release / file_name(LOOKUP, 0, 1, INDEX)
+    with closing(create_lookup(path, before and before / path.name)) as lookup:
+        yield lookup
+        by_id.seal(lookup)
 
 
 def create_lookup(path: Path, earlier: Path | None = None) -> sqlite3.Connection:
@@ -59,16 +73,15 @@ def add_keys(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, entity:
     keys = only
     if only != EVERY:
         keys = f"(source, source_key) in (select (source, source_key) from crosswalk where {only})"
-    _copy(lookup, "source_key", _rows(con, KEYS.format(only=keys), named), 4)
-    _copy(lookup, "golden", _rows(con, GOLDEN.format(only=only), named), 3)
-    redirects = ((*row[:3], json.dumps(row[3])) for row in _rows(con, REDIRECT.format(only=only), named))
-    _copy(lookup, "redirect", redirects, 4)
+    insert(lookup, "source_key", _rows(con, KEYS.format(only=keys), named))
+    insert(lookup, "golden", _rows(con, GOLDEN.format(only=only), named))
+    insert(lookup, "redirect", _rows(con, REDIRECT.format(only=only), named))
 
 
 def add_identifiers(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, entity: str, only: str = EVERY) -> None:
     """Index the identifiers of the current schema."""
     rows = _rows(con, IDENTIFIER.format(table="identifier", only=only), {"entity": entity})
-    _copy(lookup, "identifier", rows, 4)
+    insert(lookup, "identifier", rows)
 
 
 def renew(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, entity: str) -> None:
@@ -99,11 +112,27 @@ group by v.value, n.golden_id
 """
 
 
-def copy_identifiers(lookup: sqlite3.Connection, earlier: Path) -> None:
-    """Take the identifiers of an earlier release over."""
-    lookup.execute("attach ? as earlier", (f"file:{earlier}?mode=ro&immutable=1",))
-    lookup.execute("insert into identifier select * from earlier.identifier order by entity, field, value, golden_id")
-    lookup.execute("detach earlier")
+def copy_rows(lookup: sqlite3.Connection, release: Path, tables: Iterable[str]) -> None:
+    """Take tables of the index of a release over, whole."""
+    for path in index_files(release):
+        lookup.execute("attach ? as earlier", (f"{path.resolve().as_uri()}?mode=ro&immutable=1",))
+        for table in tables:
+            lookup.execute(f"insert into {table} select * from earlier.{table}")
+        lookup.execute("detach earlier")
+
+
+@contextmanager
+def gathered(release: Path, tables: Sequence[str]) -> Iterator[Path]:
+    """The look-up index of a release in one file; of one in partitions, some tables are put together for a while."""
+    files = index_files(release)
+    if len(files) == 1:
+        yield files[0]
+        return
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / files[0].name
+        with closing(create_lookup(path)) as lookup:
+            copy_rows(lookup, release, tables)
+        yield path
 
 
 def _rows(con: duckdb.DuckDBPyConnection, sql: str, values: dict[str, str]) -> Iterator[tuple[object, ...]]:
@@ -114,7 +143,9 @@ def _rows(con: duckdb.DuckDBPyConnection, sql: str, values: dict[str, str]) -> I
         yield from rows
 
 
-def _copy(lookup: sqlite3.Connection, table: str, rows: Iterator[tuple[object, ...]], width: int) -> None:
+def insert(lookup: sqlite3.Connection, table: str, rows: Iterator[Sequence[object]]) -> None:
+    """Put rows into a table of the index, in the order of its columns."""
+    width = len(lookup.execute(f"select * from {table} limit 0").description)
     lookup.execute("begin")
     lookup.executemany(f"insert or replace into {table} values ({', '.join('?' * width)})", rows)
     lookup.execute("commit")

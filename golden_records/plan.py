@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +114,7 @@ def plan(
     """Work out the next release, as of the day of linking, and keep it in the work database.
 
     What did not change since the current release is not worked out anew, unless `full` asks for it. Where everything is
-    worked out and there is `spark`, values and states are chosen there. The result is the same.
+    worked out and there is `spark`, values and states are chosen and relations are found there. The result is the same.
 
     Raises:
         NotFoundError: nothing has been linked.
@@ -171,7 +172,8 @@ def plan(
         known = _open(con, ws, one.name, manifest)
         with reporter.step(f"{one.name}: relations and changes"):
             if whole:
-                relate(con, one, others, as_of)
+                shelf_of = partial(far.shelf, con, one.name, inputs=inputs) if far else None
+                relate(con, one, others, as_of, shelf_of)
                 live(con, one)
                 con.execute("drop table if exists replaced")
                 events = tell_changes(con, release, seq, as_of)

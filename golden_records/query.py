@@ -1,23 +1,25 @@
 """Asks a published release; opened read-only by any number of processes while the next batch runs.
 
-Look-ups by key go to the release's SQLite file, whole golden records come out of its Parquet files.
+Look-ups by key go to the release's look-up index, whole golden records come out of its Parquet files.
 A merged id answers with its heir, a split one with its successors, an ended one says so.
 """
 
 from __future__ import annotations
 
+import heapq
 import json
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from golden_records import by_id
 from golden_records.ids import parse
+from golden_records.index import Index
 from golden_records.manifest import Manifest, current_release, lineage, read_manifest, releases_of
 from golden_records.rows_of import RowsOf
 from golden_records.segments import has_table, table_sql
@@ -25,6 +27,7 @@ from rules.errors import NotFoundError
 
 Document = dict[str, Any]
 _PREFIX = re.compile("[A-Z]+")  # of a golden id, before its first digit
+REDIRECT = "select kind, successors from redirect where golden_id = ?"
 EVENTS = "select seq, golden_id, kind, into_id, release, at from event where shown_by = ? order by seq"
 RELATIONS = """
 select entity, from_id, type, to_id, to_name, since, until, source, source_key from relation where from_id = ?
@@ -41,19 +44,11 @@ class Release:
         self.folder = folder
         self.manifest: Manifest = read_manifest(folder)
         # One thread at a time asks it, but not always the same one: the desk hands releases from request to request.
-        self._path = folder / "lookup.sqlite"
-        if not self._path.is_file():
-            raise NotFoundError(f"{self._path} is missing; copy it from a backup, or publish again")
-        self._lookup = sqlite3.connect(f"file:{self._path}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+        self.index = Index(folder)
+        self.by_id = self.index.by_id
         self._con = duckdb.connect()
         self._con.execute("set parquet_metadata_cache = true")  # the files of a release never change
         self._provenance: dict[str, RowsOf] = {}
-        try:
-            self.by_id = by_id.is_whole(self._lookup)  # whether the index holds what is asked by golden id
-        except sqlite3.Error as error:
-            error.add_note(str(self._path))
-            self.close()
-            raise
 
     @classmethod
     def of(cls, releases: Path, number: int | None = None) -> Release:
@@ -70,20 +65,22 @@ class Release:
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, sqlite3.Error):
-            error.add_note(str(self._path))
+            error.add_note(str(self.index.last))
         self.close()
 
     def close(self) -> None:
         """Let go of the files."""
         for one in self._provenance.values():
             one.close()
-        self._lookup.close()
+        self.index.close()
         self._con.close()
 
     def find(self, entity: str, source: str, key: str) -> list[Document]:
         """The golden record that holds a source record: [{golden_id, entity}], empty where none does."""
-        found = self.lookup(
-            "select golden_id from source_key where entity = ? and source = ? and source_key = ?", entity, source, key
+        found = self.index.of(
+            key,
+            "select golden_id from source_key where entity = ? and source = ? and source_key = ?",
+            *(entity, source, key),
         )
         return [{"golden_id": heir, "entity": entity} for row in found for heir in self.heirs(row[0])]
 
@@ -99,13 +96,10 @@ class Release:
         if entity not in self.manifest.entities:
             raise NotFoundError(f"release {self.manifest.release} has no entity type {entity!r}")
         wanted = tuple(dict.fromkeys((value, *keys)))
-        marks = ", ".join("?" * len(wanted))
-        found = self.lookup(
-            f"select distinct golden_id from identifier where entity = ? and field = ? and value in ({marks}) "
-            "order by golden_id",
-            *(entity, field, *wanted),
-        )
+        identified = "select golden_id from identifier where entity = ? and field = ? and value = ?"
+        found = sorted({row for one in wanted for row in self.index.of(one, identified, entity, field, one)})
         if not found and not indexed:
+            marks = ", ".join("?" * len(wanted))
             found = self.rows(
                 entity,
                 "provenance",
@@ -144,8 +138,8 @@ class Release:
             NotFoundError: the id is malformed or was never issued.
         """
         entity = self.entity_of(golden_id)
-        living = self.lookup("select status from golden where golden_id = ?", golden_id)
-        redirect = self.lookup("select kind, successors from redirect where golden_id = ?", golden_id)
+        living = self.index.of(golden_id, "select status from golden where golden_id = ?", golden_id)
+        redirect = self.index.of(golden_id, REDIRECT, golden_id)
         if not living and not redirect:
             raise NotFoundError(f"{golden_id} was not issued up to release {self.manifest.release}")
         return {
@@ -208,7 +202,7 @@ class Release:
         names = ("from_id", "type", "to_id", "to_name", "since", "until", "source", "source_key")
         own = self.entity_of(golden_id)
         if self.by_id:
-            rows = self.lookup(RELATIONS, golden_id, golden_id, golden_id)
+            rows = self.index.of(golden_id, RELATIONS, golden_id, golden_id, golden_id)
             place = {name: i for i, name in enumerate(self.manifest.entities)}
             rows.sort(key=lambda row: place[row[0]])
             return [dict(zip(names, row[1:], strict=True)) for row in rows]
@@ -286,7 +280,8 @@ class Release:
             "order by seq limit ?"
         )
         patterns = (f"{prefix}[0-9]*" for prefix in prefixes)
-        for row in self._lookup.execute(sql, (since, *patterns, -1 if limit is None else limit)):
+        told = self.index.of_all(sql, since, *patterns, -1 if limit is None else limit)
+        for row in islice(heapq.merge(*told), limit):
             yield dict(zip(names, row, strict=True)) | {"entity": prefixes[_PREFIX.findall(row[1])[0]]}
 
     def entity_of(self, golden_id: str) -> str:
@@ -303,9 +298,9 @@ class Release:
         """The living ids that `golden_id` stands for, through every merge; itself where it lives or just ended."""
         seen, at = {golden_id}, golden_id
         while True:
-            if self.lookup("select 1 from golden where golden_id = ?", at):
+            if self.index.of(at, "select 1 from golden where golden_id = ?", at):
                 return [at]
-            rows = self.lookup("select kind, successors from redirect where golden_id = ?", at)
+            rows = self.index.of(at, REDIRECT, at)
             if not rows or rows[0][0] != "merged":
                 return [at]
             at = json.loads(rows[0][1])[0]
@@ -315,7 +310,8 @@ class Release:
 
     def _members(self, entity: str, golden_id: str) -> list[tuple[str, str]]:
         if self.by_id:
-            return self.lookup("select source, source_key from member where golden_id = ? order by 1, 2", golden_id)
+            members = "select source, source_key from member where golden_id = ? order by 1, 2"
+            return self.index.of(golden_id, members, golden_id)
         sql = "select source, source_key from t where golden_id = ? and until is null order by source, source_key"
         return self.rows(entity, "crosswalk", sql, [golden_id])
 
@@ -330,9 +326,8 @@ class Release:
         names = ("field", "source", "source_key", "said", "observed_on")
         rows: list[tuple[Any, ...]] = []
         if self.by_id:
-            rows = self.lookup(
-                f"select {', '.join(names)} from dispute where golden_id = ? order by position", golden_id
-            )
+            disputes = f"select {', '.join(names)} from dispute where golden_id = ? order by position"
+            rows = self.index.of(golden_id, disputes, golden_id)
         elif has_table(self.folder / entity, "dispute"):
             sql = (
                 "select field, source, source_key, said, observed_on::varchar from t "
@@ -345,7 +340,7 @@ class Release:
         return found
 
     def _events(self, entity: str, golden_id: str) -> list[Document]:
-        events = self.lookup(EVENTS, golden_id) if self.by_id else self._events_told(entity, golden_id)
+        events = self.index.of(golden_id, EVENTS, golden_id) if self.by_id else self._events_told(entity, golden_id)
         return [
             {"event": kind, "seq": seq, "golden_id": who, "into_id": into, "release": release, "at": at}
             for seq, who, kind, into, release, at in events
@@ -370,7 +365,8 @@ class Release:
         names = ("state", "since", "until", "event", "source", "source_key")
         rows: list[tuple[Any, ...]] = []
         if self.by_id:
-            rows = self.lookup(f"select {', '.join(names)} from state where golden_id = ? order by position", golden_id)
+            states = f"select {', '.join(names)} from state where golden_id = ? order by position"
+            rows = self.index.of(golden_id, states, golden_id)
         elif has_table(self.folder / entity, "state"):
             sql = (
                 "select state, since::varchar, until::varchar, event, source, source_key from t where golden_id = ? "
@@ -394,8 +390,8 @@ class Release:
         return self._query(self.folder / entity, table, sql, values)
 
     def lookup(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
-        """The rows of a query over the look-up index."""
-        return self._lookup.execute(sql, values).fetchall()
+        """The rows of a query over the whole look-up index, one partition after the other."""
+        return [row for rows in self.index.of_all(sql, *values) for row in rows]
 
     def _query(self, folder: Path, table: str, sql: str, values: Any) -> list[tuple[Any, ...]]:
         return self._con.execute(f"with t as {table_sql(folder, table)} {sql}", values).fetchall()

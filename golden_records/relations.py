@@ -10,16 +10,20 @@ either end. What earlier releases said plays no part: the versions of the record
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 
 import duckdb
 
 from golden_records.affected import part_of, within
+from golden_records.far_relations import FEW, Statement, join_far
 from golden_records.sql import run
 from golden_records.succession import succeed
 from linkage.references import name_items
+from linkage.spark.shelf import Shelf
+from linkage.sql import number
 from rules.columns import quote
+from rules.kinds.base import literal
 from rules.model import EntityRules, RelationRule
 
 CIRCLE = "relation_circle"
@@ -31,17 +35,23 @@ anti join {named} using (item)"""
 
 
 def relate(
-    con: duckdb.DuckDBPyConnection, rules: EntityRules, entities: Mapping[str, EntityRules], as_of: date
+    con: duckdb.DuckDBPyConnection,
+    rules: EntityRules,
+    entities: Mapping[str, EntityRules],
+    as_of: date,
+    shelf_of: Callable[[str], Shelf] | None = None,
 ) -> None:
     """Write every relation that the rules of the entity type in the current schema declare.
 
     `entities` are those of the plan: all of them have their ids. One that is not among them is referred to in vain.
+    Where there is `shelf_of`, which gives the folder of Spark for a part of the work, what many records say is joined
+    there.
     """
     run(con, "evidence")
     for view in ("evidence", "counterpart"):
         _testify(con, view, rules.name)
     _name_late(con, rules, entities, as_of)
-    _write(con, rules, entities)
+    _write(con, rules, entities, shelf_of)
     _find_circles(con, rules)
 
 
@@ -113,15 +123,20 @@ def _name_late(
         )
 
 
-def _write(con: duckdb.DuckDBPyConnection, rules: EntityRules, entities: Mapping[str, EntityRules]) -> None:
+def _write(
+    con: duckdb.DuckDBPyConnection,
+    rules: EntityRules,
+    entities: Mapping[str, EntityRules],
+    shelf_of: Callable[[str], Shelf] | None = None,
+) -> None:
     run(con, "relations")
     succeed(con, rules)
-    for rule in _meant(rules, entities):
-        if rule.party is not None:
-            sql = party_sql(rule)
+    for i, rule in enumerate(_meant(rules, entities)):
+        said = statement(rules, rule)
+        if shelf_of is not None and number(con, "select count(*) from evidence") > FEW:
+            join_far(con, shelf_of(f"relation_{i}"), said)
         else:
-            sql = pair_sql(rule) if rule.field is None else reference_sql(rules, rule)
-        con.execute(f"insert into relation by name {sql}", {"type": rule.type})
+            con.execute(f"insert into relation by name {said.whole}")
     run(con, "relation_once")
 
 
@@ -143,7 +158,7 @@ def _choose_from(con: duckdb.DuckDBPyConnection, rules: EntityRules, entities: M
         if rule.field is not None:
             con.execute(f"insert into from_id {_referring_sql(rules, rule.field)}")
         elif rule.party is None:
-            con.execute(f"insert into from_id select distinct from_id from ({pair_sql(rule)})", {"type": rule.type})
+            con.execute(f"insert into from_id select distinct from_id from ({statement(rules, rule).whole})")
     _testify(con, "counterpart", rules.name)
 
 
@@ -168,73 +183,84 @@ semi join asked using (item)
 join holder as h using (source, source_key)"""
 
 
-def reference_sql(rules: EntityRules, rule: RelationRule) -> str:
-    """SQL of the relations to the golden records that a reference field names."""
+def statement(rules: EntityRules, rule: RelationRule) -> Statement:
+    """The statement of the relations that a rule declares."""
+    if rule.party is not None:
+        return _party(rule)
+    return _pair(rule) if rule.field is None else _reference(rules, rule)
+
+
+def _reference(rules: EntityRules, rule: RelationRule) -> Statement:
+    """The relations to the golden records that a reference field names."""
     field = str(rule.field)
     target = quote(str(rules.entity.fields[field].options["entity"]))
-    return f"""
-with said as (
+    meant = f"""
+select h.golden_id, coalesce(n.name, s.item) as name, s.source, s.source_key, s.since, s.until
+from (
     select source, source_key, unnest({quote(field + "__keys")}) as item, {rule.since or "since"} as since, until
     from evidence
     where coalesce(({rule.when}), false)
-), meant as (
-    select s.*, coalesce(n.name, s.item) as name from said s left join {quote("named_" + field)} n using (item)
-), other as (
-    select source || '/' || source_key as name, arg_max(golden_id, (until is null, since_release)) as golden_id,
-           case when count(*) = count(until) then max(until) end as ended
-    from {target}.crosswalk
-    group by 1
-)
-select h.golden_id as from_id, $type as type, o.golden_id as to_id, min(m.since) as since,
+) as s
+left join {quote("named_" + field)} as n using (item)
+join holder as h using (source, source_key)"""
+    other = f"""
+select source || '/' || source_key as name, arg_max(golden_id, (until is null, since_release)) as golden_id,
+       case when count(*) = count(until) then max(until) end as ended
+from {target}.crosswalk
+group by 1"""
+    sql = f"""
+select m.golden_id as from_id, {literal(rule.type)} as type, o.golden_id as to_id, min(m.since) as since,
        case when count(*) = count(coalesce(m.until, o.ended)) then max(coalesce(m.until, o.ended)) end as until,
        arg_min(m.source, (m.since, m.source, m.source_key)) as source,
        arg_min(m.source_key, (m.since, m.source, m.source_key)) as source_key
 from meant m
-join holder h on h.source = m.source and h.source_key = m.source_key
 join other o on o.name = m.name
-where h.golden_id <> o.golden_id
-group by h.golden_id, o.golden_id"""
+where m.golden_id <> o.golden_id
+group by m.golden_id, o.golden_id"""
+    return Statement({"meant": meant, "other": other}, ("name",), sql)
 
 
-def party_sql(rule: RelationRule) -> str:
-    """SQL of the relations to those whom a field names: `to_name` is what the latest record calls them."""
+def _party(rule: RelationRule) -> Statement:
+    """The relations to those whom a field names: `to_name` is what the latest record calls them."""
     field = str(rule.party)
-    return f"""
-select h.golden_id as from_id, $type as type, arg_max(e.name, (e.since, e.source, e.source_key)) as to_name,
-       min(e.since) as since, case when count(*) = count(e.until) then max(e.until) end as until,
-       arg_min(e.source, (e.since, e.source, e.source_key)) as source,
-       arg_min(e.source_key, (e.since, e.source, e.source_key)) as source_key
+    said = f"""
+select h.golden_id, e.*
 from (
     select source, source_key, {quote(field)} as name, {quote(field + "__key")} as key,
            {rule.since or "since"} as since, until
     from evidence
     where {quote(field + "__key")} is not null and coalesce(({rule.when}), false)
 ) as e
-join holder h using (source, source_key)
-group by h.golden_id, e.key"""
+join holder as h using (source, source_key)"""
+    sql = f"""
+select golden_id as from_id, {literal(rule.type)} as type, arg_max(name, (since, source, source_key)) as to_name,
+       min(since) as since, case when count(*) = count(until) then max(until) end as until,
+       arg_min(source, (since, source, source_key)) as source,
+       arg_min(source_key, (since, source, source_key)) as source_key
+from said
+group by golden_id, key"""
+    return Statement({"said": said}, ("golden_id",), sql)
 
 
-def pair_sql(rule: RelationRule) -> str:
-    """SQL of the relations between records of one entity type that agree in keys, on days on which both did."""
+def _pair(rule: RelationRule) -> Statement:
+    """The relations between records of one entity type that agree in keys, on days on which both did."""
 
     def side(keys: tuple[str, ...], when: str, since: str, told: str) -> str:
         named = "".join(f", ({key}) as k{i}" for i, key in enumerate(keys))
         known = "".join(f" and ({key}) is not null" for key in keys)
         return f"""
-    select h.golden_id, e.*
-    from (
-        select source, source_key, {since} as since, until{named}
-        from {told} where coalesce(({when}), false){known}
-    ) as e
-    join holder h using (source, source_key)"""
+select h.golden_id, e.*
+from (
+    select source, source_key, {since} as since, until{named}
+    from {told} where coalesce(({when}), false){known}
+) as e
+join holder as h using (source, source_key)"""
 
-    agree = " and ".join(f"a.k{i} = b.k{i}" for i in range(len(rule.keys)))
+    names = tuple(f"k{i}" for i in range(len(rule.keys)))
+    agree = " and ".join(f"a.{name} = b.{name}" for name in names)
     never = "date '9999-12-31'"
-    return f"""
-with a as ({side(rule.keys, rule.when, rule.since or "since", "evidence")}
-), b as ({side(rule.to_keys or rule.keys, rule.to_when, "since", "counterpart")}
-)
-select a.golden_id as from_id, $type as type, b.golden_id as to_id, min(a.since) as since,
+    sql = f"""
+select a.golden_id as from_id, {literal(rule.type)} as type, b.golden_id as to_id, min(a.since) as since,
        case when bool_or(a.until is null and b.until is null) then null else max(least(a.until, b.until)) end as until,
        arg_min(a.source, (a.since, a.source, a.source_key)) as source,
        arg_min(a.source_key, (a.since, a.source, a.source_key)) as source_key
@@ -242,6 +268,11 @@ from a join b on {agree}
 where a.golden_id <> b.golden_id
   and a.since < coalesce(b.until, {never}) and b.since < coalesce(a.until, {never})
 group by a.golden_id, b.golden_id"""
+    sides = {
+        "a": side(rule.keys, rule.when, rule.since or "since", "evidence"),
+        "b": side(rule.to_keys or rule.keys, rule.to_when, "since", "counterpart"),
+    }
+    return Statement(sides, names, sql)
 
 
 def _find_circles(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:

@@ -3,6 +3,7 @@
     releases/<n>/manifest.json                 what it was made of, the hash of every file
     releases/<n>/<entity>/<table>.parquet      bulk reading, sorted; segments.py says how what changed stands beside it
     releases/<n>/lookup.sqlite                 look-ups by key and identifier
+    releases/<n>/<entity>/<table>-00003-of-00012.parquet, lookup-….sqlite   one file per partition: see partitions.py
     releases/<n>/<entity>/match/, rules/, reference/   who a new record may be, by which rules: see match_index.py
     releases/current -> <n>
 
@@ -18,16 +19,20 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow.parquet as pq
 
 from golden_records import by_id, match_index
 from golden_records.changes import tell_changes
+from golden_records.far_audits import ALONE, FEW, audit_far
+from golden_records.far_release import index_partitions, write_index_far, write_tables_far
 from golden_records.ids import create_macros
-from golden_records.lookup import add_identifiers, add_keys, copy_identifiers, create_lookup, renew
+from golden_records.lookup import add_identifiers, add_keys, copy_rows, indexing, renew
 from golden_records.manifest import (
     MANIFEST,
     PENDING,
@@ -43,9 +48,10 @@ from golden_records.manifest import (
     releases_of,
     software_version,
 )
+from golden_records.partitions import file_name, index_files
 from golden_records.plan import Plan, inputs_hash, next_release, open_previous
-from golden_records.rows_of import ROW_GROUP
-from golden_records.segments import KEYS, REPLACED, has_table, link_file, segments, table_sql
+from golden_records.release_tables import TABLES, select_sql, write_table, write_tables
+from golden_records.segments import KEYS, REPLACED, has_table, link_file, segments, table_of, table_sql
 from golden_records.tickets import TicketStore
 from linkage import sql as linkage_sql
 from linkage.audit_trail import AuditTrail
@@ -53,30 +59,20 @@ from linkage.decisions import DecisionStore
 from linkage.link import linked
 from linkage.progress import SILENT, Reporter
 from linkage.rule_set import parts_of, tables_of, version_of
+from linkage.spark.shelf import Shelf
 from linkage.workspace import Workspace, use_entity, write_atomically
 from rules.columns import quote
 from rules.errors import NotFoundError, RefusedError
 from rules.model import EntityRules, Rules
 
-Fill = Callable[[Path, sqlite3.Connection], Manifest]
-# Columns and order of every table. In provenance the record is named by (source, source_key): its number in the work
-# database depends on the order of loading.
-TABLES = {
-    "golden": ("*", "golden_id"),
-    "provenance": ("* exclude (g, record_id)", "golden_id, field, valid_from, source, source_key"),
-    "dispute": ("*", "golden_id, field, source, source_key"),
-    "crosswalk": ("*", "golden_id, source, source_key, since_release"),
-    "redirect": ("*", "golden_id"),
-    "relation": ("*", "from_id, type, to_id, to_name, since"),
-    "state": ("*", "golden_id, since nulls first"),
-    "change": ("*", "seq"),
-    "quality": ("*", "all"),
-    "census": ("*", "all"),
-    "level": ("*", "all"),
-}
+if TYPE_CHECKING:
+    from linkage.spark.engine import Spark
+
+Fill = Callable[[Path], Manifest]
 # When a table is written whole again: a reader of all of it reads a tenth too much at most, and a look-up opens no more
 # than this many files of a table.
 SHARE = 0.1
+AUDITS, RELEASE, INDEX = "audits", "release", "index"  # what Spark is handed
 MOST_SEGMENTS = 40
 # The audits that look at golden records one by one, and the tables of which they need only what was replaced.
 NARROWED = {
@@ -95,11 +91,13 @@ def publish(
     reporter: Reporter = SILENT,
     forced: str | None = None,
     full: bool = False,
+    spark: Spark | None = None,
 ) -> int:
     """Publish `plan`; gives the number of the release. `forced` is the reason to exceed its limits.
 
     Of a plan of what changed, what did not change is taken over from the release before, unless `full` asks for whole
-    tables.
+    tables. Where there is `spark`, whole tables and a whole look-up index that are large are written there, in
+    partitions.
 
     Raises:
         RefusedError: the plan is out of date or too surprising, an audit found rows, or the disk is full.
@@ -119,37 +117,44 @@ def publish(
         )
     entities = [(one.name, one) for one in linked(con, rules, decisions)[0]]
     create_macros(con)
+    inputs = f"{plan.inputs} {plan.release}"
+    if spark is not None:
+        spark.clear()  # what is audited and written is what stands now, not what a run that died was handed
     with reporter.step("audits"):
-        audit(con, rules, decisions, full or plan.whole)
+        shelf_of = partial(spark.shelf, con, name=AUDITS, inputs=inputs) if spark is not None else None
+        audit(con, rules, decisions, full or plan.whole, shelf_of)
 
     previous = None if plan.previous is None else ws.releases / str(plan.previous)
     before = None if full or plan.whole else previous
+    names = [name for name, _ in entities]
 
-    def fill(folder: Path, lookup: sqlite3.Connection) -> Manifest:
+    def fill(folder: Path) -> Manifest:
         con.execute("set preserve_insertion_order = true")
         linked_files: set[str] = set()
-        for name, _ in entities:
+        written: list[Written] = []
+        for name in names:
             use_entity(con, name)
             with reporter.step(f"{name}: release tables", con=con):
-                if before is None or _outgrown(con, before / name):
-                    _copy_tables(con, folder / name)
-                else:
+                if before is not None and not _outgrown(con, before / name):
                     linked_files |= _add_segment(con, before / name, folder / name, plan.release)
-            with reporter.step(f"{name}: look-up index"):
-                if before is None:
-                    add_keys(lookup, con, name)
-                    add_identifiers(lookup, con, name)
+                elif spark is not None:
+                    written += write_tables_far(con, spark.shelf(con, name, RELEASE, inputs), folder, name)
                 else:
-                    renew(lookup, con, name)
-                if before is not None and by_id.is_whole(lookup):
-                    by_id.renew(lookup, con, name, folder / name)
-                else:
-                    by_id.add_whole(lookup, name, folder / name, [*_told_before(previous, name), folder / name])
+                    write_tables(con, folder / name)
             earlier = previous / name if previous is not None else None
             linked_files.update(match_index.carry(ws.packed / name, folder / name, earlier))
+        told = {name: _told_before(previous, name) for name in names}
+        count = index_partitions(con, names) if spark is not None else 1
+        if spark is not None and count > 1:
+            with reporter.step("look-up index", con=con):
+                shelf = spark.shelf(con, names[-1], INDEX, inputs)
+                written += write_index_far(con, shelf, folder, count, told)
+        else:
+            _index(con, folder, before, told, reporter)
         linked_files.update(match_index.keep_rules(rules, folder, previous))
         known = read_manifest(previous).files if previous is not None else ()
-        return manifest.model_copy(update={"files": tuple(one for one in known if one.path in linked_files)})
+        kept = [one for one in known if one.path in linked_files]
+        return manifest.model_copy(update={"files": (*kept, *written)})
 
     tables = tables_of(rules)
     manifest = Manifest(
@@ -170,9 +175,35 @@ def publish(
         entities={name: _state(one, plan, tables) for name, one in entities},
         landed=tuple(file for name, _ in entities for file in _landed(con, name)),
     )
-    write_release(ws, plan.release, [name for name, _ in entities], fill, before)
+    write_release(ws, plan.release, names, fill)
+    if spark is not None:
+        spark.clear()
     _refresh_tickets(ws, rules, decisions, reporter)
     return plan.release
+
+
+def _index(
+    con: duckdb.DuckDBPyConnection,
+    folder: Path,
+    before: Path | None,
+    told: Mapping[str, Sequence[Path]],
+    reporter: Reporter,
+) -> None:
+    """Write the look-up index in one file, anew or after that of the release `before`, where that is one file, too."""
+    renewed = before if before is not None and len(index_files(before)) == 1 else None
+    with indexing(folder, renewed) as lookup:
+        for name, earlier in told.items():
+            use_entity(con, name)
+            with reporter.step(f"{name}: look-up index"):
+                if renewed is not None:
+                    renew(lookup, con, name)
+                else:
+                    add_keys(lookup, con, name)
+                    add_identifiers(lookup, con, name)
+                if renewed is not None and by_id.is_whole(lookup):
+                    by_id.renew(lookup, con, name, folder / name)
+                else:
+                    by_id.add_whole(lookup, name, folder / name, [*earlier, folder / name])
 
 
 def _refresh_tickets(ws: Workspace, rules: Rules, decisions: DecisionStore, reporter: Reporter) -> None:
@@ -184,11 +215,11 @@ def _refresh_tickets(ws: Workspace, rules: Rules, decisions: DecisionStore, repo
         reporter.note(f"the release is published, its tickets are not ({error}); 'shuyuan tickets list' catches up")
 
 
-def write_release(ws: Workspace, release: int, entities: Sequence[str], fill: Fill, before: Path | None = None) -> None:
+def write_release(ws: Workspace, release: int, entities: Sequence[str], fill: Fill) -> None:
     """Write a release beside the others, make it last on disk, and switch `current` to it.
 
-    `fill` writes the tables into the folder and the look-up index it is handed and gives the manifest, with those files
-    in it of which the hash is known. The index is empty, or a copy of that of the release in the folder `before`.
+    `fill` writes the tables and the look-up index into the folder it is handed and gives the manifest, with those files
+    in it of which the hash is known.
     """
     clear_unpublished(ws)
     making = ws.releases / f".making-{release}"
@@ -196,12 +227,7 @@ def write_release(ws: Workspace, release: int, entities: Sequence[str], fill: Fi
         making.mkdir(mode=0o700)
         for name in entities:
             (making / name).mkdir(mode=0o700)
-        lookup = create_lookup(making / "lookup.sqlite", before / "lookup.sqlite" if before is not None else None)
-        try:
-            manifest = fill(making, lookup)
-            by_id.seal(lookup)
-        finally:
-            lookup.close()
+        manifest = fill(making)
         known = {one.path: one for one in manifest.files}
         found = [path for path in sorted(making.rglob("*")) if path.is_file()]
         written = tuple(known.get(path.relative_to(making).as_posix()) or _written(making, path) for path in found)
@@ -250,10 +276,18 @@ def _told(manifest: Manifest, sha256: str | None) -> tuple[str, dict[str, object
     return "publish", {"release": manifest.release, "forced": manifest.forced, "manifest": sha256}
 
 
-def audit(con: duckdb.DuckDBPyConnection, rules: Rules, decisions: DecisionStore, whole: bool = True) -> None:
+def audit(
+    con: duckdb.DuckDBPyConnection,
+    rules: Rules,
+    decisions: DecisionStore,
+    whole: bool = True,
+    shelf_of: Callable[[str], Shelf] | None = None,
+) -> None:
     """Run every audit over every entity type; RefusedError names those that found rows, with a sample.
 
     Where not the `whole` is asked for, golden records that were audited for an earlier release are not looked at again.
+    Where it is and there is `shelf_of`, which gives the folder of Spark for an entity type, many golden records are
+    audited there.
     """
     texts = {p.name: p.read_text("utf-8") for p in files("golden_records.audits").iterdir() if p.name.endswith(".sql")}
     texts["accounting.sql"] = linkage_sql.statements("audit_accounting")[0]
@@ -268,9 +302,14 @@ def audit(con: duckdb.DuckDBPyConnection, rules: Rules, decisions: DecisionStore
                 "insert into same_decision select ordinal from standard where source = ? and source_key = ?",
                 [source, key],
             )
+        far: Mapping[str, Sequence[object]] = {}
+        if whole and shelf_of is not None and linkage_sql.number(con, "select count(*) from golden") > FEW:
+            far = audit_far(con, shelf_of(name), {file: texts[file] for file in ALONE})
         for file, text in sorted(texts.items()):
-            with nullcontext() if whole else _narrowed(con, name, NARROWED.get(file, ())):
-                rows = con.execute(text.rstrip().rstrip(";")).fetchall()
+            rows = far.get(file, ())
+            if file not in far:
+                with nullcontext() if whole else _narrowed(con, name, NARROWED.get(file, ())):
+                    rows = con.execute(text.rstrip().rstrip(";")).fetchall()
             if rows:
                 faults.append(f"{name}: {file} found {len(rows):,} rows, the first is {rows[0]}")
     if faults:
@@ -308,32 +347,31 @@ def rollback(ws: Workspace, release: int, as_of: date) -> int:
     number = next_release(ws)
     entities = {**present.entities, **earlier.entities}
 
-    def fill(folder: Path, lookup: sqlite3.Connection) -> Manifest:
+    def fill(folder: Path) -> Manifest:
         seq = present.next_seq
         states = {}
-        for name, state in entities.items():
-            then = ws.releases / str(release) / name if name in earlier.entities else None
-            before = ws.releases / str(now) / name if name in present.entities else None
-            with duckdb.connect() as con:
-                _bring_back(con, then, before, folder / name, as_of)
-                events = tell_changes(con, number, seq, as_of)
-                for table in ("crosswalk", "redirect", "change"):
-                    _copy(con, select_sql(table), folder / name / f"{table}.parquet")
-                add_keys(lookup, con, name)
-                match_index.carry(ws.releases / str(release) / name / match_index.MATCH, folder / name, None)
-                by_id.add_whole(
-                    lookup, name, folder / name, [*_told_before(ws.releases / str(now), name), folder / name]
-                )
-                seq += linkage_sql.number(con, "select count(*) from change")
-                states[name] = state.model_copy(
-                    update={
-                        "serial": present.entities.get(name, state).serial,
-                        "golden": linkage_sql.number(con, "select count(*) from golden"),
-                        "records": linkage_sql.number(con, "select count(*) from crosswalk where until is null"),
-                        "events": events,
-                    }
-                )
-        copy_identifiers(lookup, ws.releases / str(release) / "lookup.sqlite")
+        with indexing(folder) as lookup:
+            for name, state in entities.items():
+                then = ws.releases / str(release) / name if name in earlier.entities else None
+                before = ws.releases / str(now) / name if name in present.entities else None
+                with duckdb.connect() as con:
+                    _bring_back(con, then, before, folder / name, as_of)
+                    events = tell_changes(con, number, seq, as_of)
+                    write_tables(con, folder / name, ("crosswalk", "redirect", "change"))
+                    add_keys(lookup, con, name)
+                    match_index.carry(ws.releases / str(release) / name / match_index.MATCH, folder / name, None)
+                    told = [*_told_before(ws.releases / str(now), name), folder / name]
+                    by_id.add_whole(lookup, name, folder / name, told)
+                    seq += linkage_sql.number(con, "select count(*) from change")
+                    states[name] = state.model_copy(
+                        update={
+                            "serial": present.entities.get(name, state).serial,
+                            "golden": linkage_sql.number(con, "select count(*) from golden"),
+                            "records": linkage_sql.number(con, "select count(*) from crosswalk where until is null"),
+                            "events": events,
+                        }
+                    )
+            copy_rows(lookup, ws.releases / str(release), ["identifier"])
         match_index.keep_rules_of(ws.releases / str(release), folder)
         return earlier.model_copy(
             update={
@@ -373,21 +411,10 @@ def _bring_back(
             continue
         con.execute(f"create view then_{table} as select * from {table_sql(source, table)}{nothing}")
         if table != "crosswalk":
-            _copy(con, f"select * from then_{table}", folder / f"{table}.parquet")
+            write_table(con, f"select * from then_{table}", folder / file_name(table, 0, 1))
     for table in ("golden", "relation"):
         con.execute(f"create view {table} as select * from then_{table}")
     linkage_sql.execute(con, _ROLLBACK_CROSSWALK, as_of=as_of)
-
-
-def _copy_tables(con: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    for table in TABLES:
-        _copy(con, select_sql(table), folder / f"{table}.parquet")
-
-
-def select_sql(table: str, where: str = "true") -> str:
-    """SQL of the rows of a table of the work database as they are published."""
-    columns, order = TABLES[table]
-    return f"select {columns} from {table} where {where} order by {order}"
 
 
 def _outgrown(con: duckdb.DuckDBPyConnection, before: Path) -> bool:
@@ -402,25 +429,16 @@ def _outgrown(con: duckdb.DuckDBPyConnection, before: Path) -> bool:
 
 def _add_segment(con: duckdb.DuckDBPyConnection, before: Path, folder: Path, release: int) -> set[str]:
     """Link the files of the release before and write what was replaced; gives the paths of what was linked."""
-    whole = {f"{table}.parquet" for table in TABLES if table not in KEYS}
-    kept = [path for path in sorted(before.glob("*.parquet")) if path.name not in whole]
+    kept = [path for path in sorted(before.glob("*.parquet")) if table_of(path) in (*KEYS, REPLACED)]
     for path in kept:
         link_file(path, folder / path.name)
     if linkage_sql.number(con, "select count(*) from replaced"):
-        _copy(con, "select golden_id from replaced order by golden_id", folder / f"{REPLACED}.{release}.parquet")
+        write_table(con, "select golden_id from replaced order by golden_id", folder / f"{REPLACED}.{release}.parquet")
         for table, key in KEYS.items():
             rows = select_sql(table, f"{key} in (select golden_id from replaced)")
-            _copy(con, rows, folder / f"{table}.{release}.parquet")
-    for table in TABLES:
-        if table not in KEYS:
-            _copy(con, select_sql(table), folder / f"{table}.parquet")
+            write_table(con, rows, folder / f"{table}.{release}.parquet")
+    write_tables(con, folder, tuple(table for table in TABLES if table not in KEYS))
     return {f"{folder.name}/{path.name}" for path in kept}
-
-
-def _copy(con: duckdb.DuckDBPyConnection, select: str, path: Path) -> None:
-    target = str(path).replace("'", "''")
-    size = ROW_GROUP if path.name.startswith("provenance.") else 30720
-    con.execute(f"copy ({select}) to '{target}' (format parquet, compression zstd, row_group_size {size})")
 
 
 def _state(rules: EntityRules, plan: Plan, tables: Mapping[str, Path]) -> EntityState:

@@ -21,7 +21,8 @@ from golden_records.kept import Kept, altered, kept_of
 from golden_records.manifest import MANIFEST, file_sha256, software_version
 from golden_records.match_index import REFERENCE
 from golden_records.plan import plan
-from golden_records.release import TABLES, publish, rollback
+from golden_records.release import publish, rollback
+from golden_records.release_tables import TABLES
 from linkage.audit_trail import AuditTrail
 from linkage.decisions import DecisionStore
 from linkage.decisions_then import copy_as_of

@@ -1,7 +1,8 @@
 """The rows that a table of a release has of one golden id, read in milliseconds however large the table is.
 
 The files of such a table lie in the order of its golden ids. A query would read the statistics of every row group of a
-file; here they are read once, when a file is opened, and then only the row group in which an id stands.
+file; here they are read once, when a file is opened, and then only the row group in which an id stands. Of a base in
+partitions the one is opened in which an id lies.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from golden_records.partitions import MOST_OPEN, files_of, partition_of
 from golden_records.segments import KEYS, REPLACED, segments
 
 ROW_GROUP = 8192  # rows: what is read for one id, and what a footer must tell of
@@ -48,8 +50,9 @@ class RowsOf:
 
     def __init__(self, folder: Path, table: str) -> None:
         self._key = KEYS[table]
-        base = folder / f"{table}.parquet"
-        self._files = [(n, _File.of(path, self._key)) for n, path in [(0, base), *segments(folder, table)]]
+        self._base = files_of(folder, table)
+        self._partitions: dict[int, _File] = {}
+        self._files = [(n, _File.of(path, self._key)) for n, path in segments(folder, table)]
         self._last: dict[str, int] = {}
         for n, path in segments(folder, REPLACED):
             self._last |= dict.fromkeys(pq.read_table(path).column("golden_id").to_pylist(), n)
@@ -57,9 +60,21 @@ class RowsOf:
     def rows(self, golden_id: str) -> list[dict[str, Any]]:
         """What `table_sql` has of an id, in no order."""
         last = self._last.get(golden_id, 0)
-        return [row for n, file in self._files if n >= last for row in file.rows(self._key, golden_id)]
+        files = [file for n, file in self._files if n >= last]
+        if not last:
+            files.insert(0, self._partition(golden_id))
+        return [row for file in files for row in file.rows(self._key, golden_id)]
+
+    def _partition(self, golden_id: str) -> _File:
+        """The file of the base in which an id lies; of all those opened, MOST_OPEN stay open."""
+        number = partition_of(golden_id, len(self._base))
+        if number not in self._partitions:
+            if len(self._partitions) == MOST_OPEN:
+                self._partitions.pop(next(iter(self._partitions))).file.close()
+            self._partitions[number] = _File.of(self._base[number], self._key)
+        return self._partitions[number]
 
     def close(self) -> None:
         """Let go of the files."""
-        for _, one in self._files:
+        for one in [*self._partitions.values(), *(file for _, file in self._files)]:
             one.file.close()

@@ -1,6 +1,6 @@
-"""The tables of a release on disk: one file, or a base and what later releases put in the place of some of its rows.
+"""The tables of a release on disk: a base, and what later releases put in the place of some of its rows.
 
-    <table>.parquet            the base
+    <table>.parquet            the base, in one file or in partitions (see partitions.py)
     <table>.<n>.parquet        the rows that release n has of the ids it replaced
     replaced.<n>.parquet       the ids of which release n replaced every row, in all of these tables
 
@@ -14,6 +14,7 @@ import os
 import shutil
 from pathlib import Path
 
+from golden_records.partitions import files_of
 from rules.kinds.base import literal
 
 # The tables of which a release may replace some rows, and the column that names whose they are.
@@ -31,7 +32,8 @@ REPLACED = "replaced"
 
 def table_sql(folder: Path, table: str) -> str:
     """SQL of a table, in brackets, of the release's folder of an entity type."""
-    base = f"select * from read_parquet({literal(str(folder / f'{table}.parquet'))})"
+    files = ", ".join(literal(str(path)) for path in files_of(folder, table))
+    base = f"select * from read_parquet([{files}])"
     replaced = segments(folder, REPLACED) if table in KEYS else []
     if not replaced:
         return f"({base})"
@@ -52,7 +54,12 @@ def table_sql(folder: Path, table: str) -> str:
 
 def has_table(folder: Path, table: str) -> bool:
     """Whether the release's folder of an entity type has a table."""
-    return (folder / f"{table}.parquet").exists()
+    return any(path.exists() for path in files_of(folder, table))
+
+
+def table_of(path: Path) -> str:
+    """The table of which a file is the base, or a part of it."""
+    return path.name.partition(".")[0].partition("-")[0]
 
 
 def segments(folder: Path, table: str) -> list[tuple[int, Path]]:

@@ -5,11 +5,15 @@ One Spark session for the whole file. Skipped where Java or pyspark is missing.
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,8 +22,16 @@ import duckdb
 import pytest
 
 from demo.population import generate
+from golden_records import far_release, relations, release
+from golden_records.crosswalk import places
+from golden_records.far_release import LOOKED_UP
+from golden_records.kept import altered
+from golden_records.manifest import current_release
+from golden_records.partitions import index_files
 from golden_records.plan import plan
+from golden_records.query import Release
 from golden_records.release import publish
+from golden_records.release_tables import TABLES
 from linkage import frequencies, ingest
 from linkage.cluster import cluster
 from linkage.decided import Decided, SourceRecord
@@ -28,7 +40,7 @@ from linkage.kernel.match import Kernel
 from linkage.link import Engine, link, spark_of
 from linkage.progress import SILENT
 from linkage.spark import blocking, clustering, dialect
-from linkage.spark.engine import FOLDER, Linking
+from linkage.spark.engine import FOLDER, LINKING, Linking
 from linkage.spark.reading import read
 from linkage.spark.session import missing, session
 from linkage.spark.shelf import Shelf
@@ -39,9 +51,10 @@ from linkage.train import train
 from linkage.values import load_references, parsed_sql, texts_sql
 from linkage.workspace import Workspace
 from rules.columns import quote
-from rules.errors import RefusedError
+from rules.errors import NotFoundError, RefusedError
 from rules.loader import SHIPPED, load_rules
 from rules.model import EntityRules
+from tests.golden_records.changing import World, copy
 from tests.linkage.test_changes import state
 from tests.linkage.things import database, population, vessel
 
@@ -288,31 +301,38 @@ def deliver(ws: Workspace, files: Sequence[tuple[str, str, Path]]) -> None:
     con.close()
 
 
-def released(ws: Workspace, engine: Engine) -> dict[str, Any]:
+def released(ws: Workspace, engine: Engine, day: date = DAY) -> dict[str, Any]:
     """Link with an engine and publish; gives what linking left, by entity type."""
     con, rules, decisions = ws.connect(), ws.load_rules(), DecisionStore(ws.decisions)
     try:
-        reports = link(con, ws, rules, decisions, DAY, engine=engine)
+        reports = link(con, ws, rules, decisions, day, engine=engine)
         told = {one.entity: state(con, ws, one.entity) for one in reports}
         for name, tables in told.items():
             # What the plan before found over golden records stays until the next plan, or goes with linking everything.
             own = own_rules(rules.entities[name].entity)
             tables["finding"] = [row for row in tables["finding"] if row[4] in own]
         far = spark_of(ws, None) if engine == "spark" else None
-        publish(con, ws, rules, decisions, plan(con, ws, rules, decisions, spark=far))
+        planned = plan(con, ws, rules, decisions, spark=far)
+        publish(con, ws, rules, decisions, planned, forced="a small registry", spark=far)
     finally:
         con.close()
     return told
 
 
 def rows_of(ws: Workspace, release: int) -> dict[str, list[Any]]:
-    """Every table of a release, in one order."""
-    found = {}
-    with duckdb.connect() as con:
-        for path in sorted((ws.releases / str(release)).glob("*/*.parquet")):
-            rows = con.execute(f"from '{path}' order by all").fetchall()
-            found[f"{path.parent.name}/{path.name}"] = rows
-    return found
+    """Every table of a release and of its look-up index, in one order."""
+    with Release.of(ws.releases, release) as asked:
+        found = {
+            f"{entity}/{table}": asked.rows(entity, table, "select * from t order by all", [])
+            for entity in asked.manifest.entities
+            for table in TABLES
+        }
+        return found | {name: sorted(set(asked.lookup(f"select * from {name}")), key=repr) for name in LOOKED_UP}
+
+
+def in_partitions(ws: Workspace, release: int) -> set[str]:
+    """What a release has in partitions."""
+    return {path.name.split("-")[0] for path in (ws.releases / str(release)).rglob("*-of-*")}
 
 
 def compare(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
@@ -334,13 +354,47 @@ def begun(folder: Path, size: int, last: str, *only: str) -> tuple[Workspace, Wo
     return mine, Workspace.open(folder / "theirs"), later
 
 
-def test_a_province_of_five_entity_types_is_published_alike(spark: Any, tmp_path: Path) -> None:
+def test_a_province_of_five_entity_types_is_published_alike(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(far_release, "ROWS", 150)
+    for module in (relations, release):
+        monkeypatch.setattr(module, "FEW", 0)
     mine, theirs, _ = begun(tmp_path, 500, "20260131")
     compare(released(mine, "kernel"), released(theirs, "spark"))
     rows = rows_of(mine, 1)
-    assert len({name.partition("/")[0] for name in rows}) == 5
+    assert len({name.partition("/")[0] for name in rows if "/" in name}) == 5
     compare(rows, rows_of(theirs, 1))
     assert not (theirs.root / FOLDER).exists()
+    assert in_partitions(theirs, 1) >= {"golden", "provenance", "crosswalk", "relation", "change", "lookup"}
+    assert not in_partitions(mine, 1)
+    check_answers(mine, theirs)
+
+
+def check_answers(mine: Workspace, theirs: Workspace) -> None:
+    """A release in partitions answers as one of one file per table does, and misses none of its files silently."""
+    folder = theirs.releases / "1"
+    assert not altered(folder)
+    with Release.of(mine.releases) as one, Release.of(theirs.releases) as many:
+        assert list(one.changes(limit=50)) == list(many.changes(limit=50))
+        assert list(one.changes(3, "person")) == list(many.changes(3, "person"))
+        records = [row[:2] for row in one.lookup("select source, source_key from source_key order by 1, 2")][::7]
+        entities = list(one.manifest.entities)
+        assert places(one, records, entities) == places(many, records, entities)
+        for golden_id, entity in one.lookup("select golden_id, entity from golden order by 1")[::5]:
+            assert one.show(golden_id) == many.show(golden_id)
+            assert one.related(golden_id, 2) == many.related(golden_id, 2)
+            record = one.members(golden_id)[0]
+            assert one.find(entity, *record) == many.find(entity, *record) != []
+        for entity, field, value in one.lookup("select distinct entity, field, value from identifier order by 1, 2, 3")[
+            ::9
+        ]:
+            assert one.find_value(entity, field, value) == many.find_value(entity, field, value) != []
+    gone = index_files(folder)[1]
+    gone.unlink()
+    assert altered(folder) == [gone.name]
+    with Release.of(theirs.releases) as many, pytest.raises(NotFoundError, match=gone.name):
+        many.lookup("select * from golden")
 
 
 def test_the_engines_take_over_from_each_other(spark: Any, tmp_path: Path) -> None:
@@ -355,7 +409,97 @@ def test_the_engines_take_over_from_each_other(spark: Any, tmp_path: Path) -> No
     compare(released(mine, "spark"), released(theirs, "kernel"))
     second = rows_of(mine, 2)
     compare(second, rows_of(theirs, 2))
-    assert second["person/golden.parquet"] != rows_of(mine, 1)["person/golden.parquet"]
+    assert second["person/golden"] != rows_of(mine, 1)["person/golden"]
+
+
+class Delivering(World):
+    """A small registry that changes at random, and leaves it to others to link it."""
+
+    def link(self) -> None:
+        """Nothing is linked."""
+
+
+def test_whatever_changes_golden_ids_are_the_same_on_both_engines(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deliveries, decisions and deletions of chance: each release goes on from one that either engine published."""
+    monkeypatch.setattr(far_release, "ROWS", 30)
+    world = Delivering(tmp_path, 11)
+    world.begin(8)
+    engines: list[tuple[Engine, Engine]] = [("spark", "kernel"), ("kernel", "spark"), ("spark", "kernel")]
+    told: list[str] = []
+    for number, (one, other) in enumerate(engines, 1):
+        aside = copy(world.ws, tmp_path / f"aside{number}")
+        released(world.ws, one, world.day)
+        released(aside, other, world.day)
+        rows = rows_of(world.ws, number)
+        for name, theirs in rows_of(aside, number).items():
+            assert rows[name] == theirs, (name, told)
+        assert ("provenance" in in_partitions(world.ws, number)) is (one == "spark")
+        told += [world.step() for _ in range(4)]
+    assert len({said.split()[0] for said in told}) > 3, told
+
+
+# ── a driver that is killed ─────────────────────────────────────────────────────────────────────────
+
+DRIVER = """
+import sys
+from pathlib import Path
+from golden_records import far_release, relations, release
+from linkage.spark.session import session
+from linkage.workspace import Workspace
+from tests.test_spark import BRIEF, released
+
+far_release.ROWS = 1_000
+session("local[2]", BRIEF)
+released(Workspace.open(Path(sys.argv[1])), "spark")
+"""
+
+
+def killed(ws: Workspace, reached: Callable[[], bool]) -> None:
+    """Link and publish on Spark in a process of its own, and kill it as soon as it has come so far."""
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(ws.root)], cwd=ROOT, stderr=subprocess.PIPE)
+    while not reached():
+        assert driver.poll() is None, driver.stderr and driver.stderr.read()[-3000:]
+        time.sleep(0.01)
+    driver.kill()
+    assert driver.wait() == -signal.SIGKILL
+
+
+def stamps(folder: Path) -> dict[Path, int]:
+    """When the files of the tables in a folder were written."""
+    found = {}
+    for path in folder.glob("*/*.parquet"):
+        with suppress(FileNotFoundError):
+            found[path] = path.stat().st_mtime_ns
+    return found
+
+
+def test_a_run_goes_on_where_a_driver_was_killed(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(far_release, "ROWS", 1_000)
+    mine, theirs, _ = begun(tmp_path, SIZE, "20260131", "person")
+    linking = theirs.root / FOLDER / "person" / LINKING
+    finished = ("standard", "block", "block_size", "pair", "comparable")
+    seen: dict[Path, int] = {}
+
+    def weighing() -> bool:
+        steps = linking / "steps.json"
+        return steps.exists() and "comparable" in json.loads(steps.read_text())["done"]
+
+    def writing() -> bool:
+        seen.update((path, at) for path, at in stamps(linking).items() if path.parent.name in finished)
+        return any((theirs.releases / ".making-1").glob("person/*-of-*.parquet"))
+
+    killed(theirs, weighing)
+    held = {path: at for path, at in stamps(linking).items() if path.parent.name in finished}
+    assert {path.parent.name for path in held} == set(finished)
+    killed(theirs, writing)  # another run did the rest of linking, and died when a part of the release stood
+    assert seen == held
+    assert current_release(theirs.releases) is None
+    compare(released(mine, "kernel"), released(theirs, "spark"))
+    compare(rows_of(mine, 1), rows_of(theirs, 1))
+    assert not altered(theirs.releases / "1")
+    assert not list(theirs.releases.glob(".*"))
 
 
 # ── a worker that is killed ─────────────────────────────────────────────────────────────────────────

@@ -9,8 +9,9 @@ Rows of several tables travel as one: `what` is the number of the table, and the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
@@ -42,11 +43,50 @@ def share(
     shelf.made(RESULT, lambda: _dealt(handed, count).mapInArrow(task, _schema(results)))
 
 
+def each_alone(
+    con: duckdb.DuckDBPyConnection,
+    shelf: Shelf,
+    name: str,
+    query: str,
+    count: int,
+    task: Callable[[int, Batches], Batches],
+    result: Mapping[str, str],
+) -> pa.Table:
+    """Run `task` once for every share of 0 … `count` - 1 of what the query gives, those without rows included;
+    gives what they said, in no order."""
+    frame = shelf.handed(name, con, query).repartitionById(count, SHARE)
+    return frame.mapInArrow(_Numbered(task), schema(dict(result))).toArrow()
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """Tells a task which share it has."""
+
+    task: Callable[[int, Batches], Batches]
+
+    def __call__(self, batches: Batches) -> Batches:
+        from pyspark import TaskContext
+
+        context = TaskContext.get()
+        assert context is not None, "a task runs in Spark"
+        return self.task(context.partitionId(), batches)
+
+
 def take(con: duckdb.DuckDBPyConnection, shelf: Shelf, results: Types, name: str) -> None:
     """Make one of the tables of results in the work database."""
+    con.execute(f"create or replace table {quote(name)} as {_result_sql(shelf, results, name)}")
+
+
+def rows_of(con: duckdb.DuckDBPyConnection, shelf: Shelf, results: Types, name: str) -> list[tuple[Any, ...]]:
+    """The rows of one of the tables of results, in one order."""
+    return con.execute(f"from ({_result_sql(shelf, results, name)}) order by all").fetchall()
+
+
+def _result_sql(shelf: Shelf, results: Types, name: str) -> str:
+    """SQL of one of the tables of results."""
     columns = ", ".join(f"{quote(one)}::{kind} as {quote(one)}" for one, kind in results[name].items())
     found = f"select unnest({quote(name)}) from {shelf.files(RESULT)} where {WHAT} = {list(results).index(name)}"
-    con.execute(f"create or replace table {quote(name)} as select {columns} from ({found})")
+    return f"select {columns} from ({found})"
 
 
 def unpack(con: duckdb.DuckDBPyConnection, batches: Batches, tables: Types) -> bool:

@@ -334,7 +334,7 @@ def test_a_release_that_breaks_off_half_written_leaves_the_current_one_as_it_was
     yard = copied()
     before = {path: file_sha256(path) for path in yard.ws.releases.rglob("*") if path.is_file()}
 
-    def broken(place: Path, lookup: sqlite3.Connection) -> Manifest:
+    def broken(place: Path) -> Manifest:
         (place / "ship" / "golden.parquet").write_bytes(b"half")
         raise error
 
