@@ -1,12 +1,14 @@
 """Sets Spark beside the engine of one machine, step by step, and reads off its event log what Spark moved.
 
     python -m benchmarks.spark [--records 200000] [--master local[2]] [--only person] [--seed 11] [--folder DIR]
-                               [--alone] [--save] [--json]
+                               [--memory 6g] [--alone] [--save] [--json]
 
 Both engines link everything anew from the same loaded workspace, each in a process of its own, and what they leave is
-compared row by row. CPU is that of all processes of a side (driver, Java, Python workers) while a step runs; `ratio` is
-Spark's over that of one machine, and `--alone` leaves that side out. Shuffled, written and spilled bytes are those that
-the tasks launched within a step report; `per_record` divides by the records of the entity type.
+compared row by row; `--records` are those of persons. Where all entity types are linked, both publish a release, and
+the releases are compared, too: every table, the look-up index and the counts. CPU is that of all processes of a side
+(driver, Java, Python workers) while a step runs; `ratio` is Spark's over that of one machine, and `--alone` leaves that
+side out. Shuffled, written and spilled bytes are those that the tasks launched within a step report; `per_record`
+divides by the records of the entity type.
 """
 
 from __future__ import annotations
@@ -28,8 +30,15 @@ from typing import Any
 import duckdb
 
 from benchmarks.steps import RESULTS, environment, record, run, write
+from golden_records.compare import compare
+from golden_records.kept import altered
+from golden_records.partitions import INDEX, TABLE
+from golden_records.plan import plan
+from golden_records.query import Release
+from golden_records.release import publish
+from golden_records.release_tables import TABLES
 from linkage.decisions import DecisionStore
-from linkage.link import link
+from linkage.link import Engine, link, spark_of
 from linkage.progress import Advance
 from linkage.workspace import Workspace
 from rules.columns import quote
@@ -66,18 +75,20 @@ def main() -> None:
     parser.add_argument("--only", action="append", help="entity types to link; default: all")
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--folder", type=Path, help="where to work; default: a temporary folder")
+    parser.add_argument("--memory", default="1g", help="of the Java of the driver, which on local masters does all")
     parser.add_argument("--alone", action="store_true", help="run Spark only")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/spark.json")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--side", choices=ENGINES, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.side:
-        print(json.dumps(side(chosen.folder, chosen.side, chosen.master, chosen.only or [])))
+        print(json.dumps(side(chosen.folder, chosen.side, (chosen.master, chosen.memory), chosen.only or [])))
         return
     work = Path(tempfile.mkdtemp(dir=chosen.folder))
     try:
         engines = ENGINES[1:] if chosen.alone else ENGINES
-        found = measure(work, engines, chosen.records, chosen.seed, (chosen.master, chosen.only or []))
+        how = ["--master", chosen.master, "--memory", chosen.memory, *(f"--only={name}" for name in chosen.only or [])]
+        found = measure(work, engines, chosen.records, chosen.seed, how)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     if chosen.save:
@@ -89,34 +100,23 @@ def main() -> None:
     print(json.dumps(found, indent=1) if chosen.json else _table(found))
 
 
-def measure(work: Path, engines: tuple[str, ...], records: int, seed: int, how: tuple[str, list[str]]) -> Document:
-    """The figures of one number of records; `how` is the master and the entity types to link (none: all)."""
-    master, only = how
+def measure(work: Path, engines: tuple[str, ...], records: int, seed: int, how: list[str]) -> Document:
+    """The figures of one number of records; `how` are the options of both sides."""
     made = json.dumps([str(work), records, seed])
     run("make", [sys.executable, "-c", f"from benchmarks.versus_splink import make; make(*{made}, only=None)"])
     sides = {}
     for engine in engines:
         shutil.copytree(work / "workspace", work / engine)
-        options = [f"--only={name}" for name in only]
-        command = [
-            sys.executable,
-            "-m",
-            "benchmarks.spark",
-            "--side",
-            engine,
-            "--folder",
-            str(work),
-            "--master",
-            master,
-        ]
-        step = run(engine, [*command, *options])
+        command = [sys.executable, "-m", "benchmarks.spark", "--side", engine, "--folder", str(work)]
+        step = run(engine, [*command, *how])
         sides[engine] = json.loads(step.stdout) | {"wall_s": step.wall_s}
     entities = sides["spark"]["entities"]
     found: Document = {
         "records": sum(one["records"] for one in entities.values()),
-        "master": master,
+        "how": how,
         "equal": _equal(work, list(entities)) if len(engines) > 1 else None,
-        "steps": [_step(sides, name, step) for name in entities for step in entities[name]["steps"]],
+        "releases": _releases(work) if len(engines) > 1 and "--only" not in " ".join(how) else None,
+        "steps": [_step(sides, name, step) for name in entities for step in _steps(sides, name)],
         "sides": sides,
         "environment": environment(),
     }
@@ -185,8 +185,11 @@ def session_cpu() -> float:
     return found / TICKS
 
 
-def side(work: Path, engine: str, master: str, only: list[str]) -> Document:
-    """Link the workspace of one engine; what each step of each entity type cost."""
+def side(work: Path, engine: str, where: tuple[str, str], only: list[str]) -> Document:
+    """Link the workspace of one engine, and publish where all of it is linked; what each step cost.
+
+    `where` is the master of Spark and the memory of the driver's Java.
+    """
     ws = Workspace.open(work / engine)
     rules = ws.load_rules()
     con = ws.connect()
@@ -197,25 +200,30 @@ def side(work: Path, engine: str, master: str, only: list[str]) -> Document:
 
         (work / "events").mkdir()
         with meter.step("session"):
-            spark = session(master, EVENTS | {"spark.eventLog.dir": (work / "events").as_uri()})
+            own = {"spark.eventLog.dir": (work / "events").as_uri(), "spark.driver.memory": where[1]}
+            spark = session(where[0], EVENTS | own)
     decisions = DecisionStore(ws.decisions)
-    if engine == "spark":
-        reports = link(con, ws, rules, decisions, AS_OF, meter, only, engine="spark", full=True, master=master)
-        spark.stop()
-    else:
-        reports = link(con, ws, rules, decisions, AS_OF, meter, only, full=True)
+    chosen: Engine = "spark" if engine == "spark" else "kernel"
+    reports = link(con, ws, rules, decisions, AS_OF, meter, only, engine=chosen, full=True, master=where[0])
+    if not only:
+        far = spark_of(ws, where[0]) if engine == "spark" else None
+        planned = plan(con, ws, rules, decisions, meter, full=True, spark=far)
+        publish(con, ws, rules, decisions, planned, meter, forced="a benchmark", full=True, spark=far)
     con.close()
+    if engine == "spark":
+        spark.stop()
     events = _tasks(work / "events") if engine == "spark" else []
-    entities: Document = {}
-    for report in reports:
-        steps = {}
-        for name, told in meter.steps.items():
-            entity, colon, step = name.partition(": ")
-            if colon and entity == report.entity:
-                steps[step] = {"cpu_s": told["cpu_s"], "wall_s": round(told["ended"] - told["began"], 2)}
-                steps[step] |= _moved(events, told["began"], told["ended"])
-        entities[report.entity] = {"records": report.records, "candidate_pairs": report.candidate_pairs, "steps": steps}
-    return {"cpu_s": round(session_cpu() - began, 2), "entities": entities}
+    entities: Document = {
+        report.entity: {"records": report.records, "candidate_pairs": report.candidate_pairs, "steps": {}}
+        for report in reports
+    }
+    shared: Document = {}
+    for name, told in meter.steps.items():
+        entity, _, step = name.rpartition(": ")
+        into = entities[entity]["steps"] if entity in entities else shared
+        into[step] = {"cpu_s": told["cpu_s"], "wall_s": round(told["ended"] - told["began"], 2)}
+        into[step] |= _moved(events, told["began"], told["ended"])
+    return {"cpu_s": round(session_cpu() - began, 2), "entities": entities, "shared": shared}
 
 
 def _tasks(folder: Path) -> list[tuple[float, Document]]:
@@ -241,13 +249,18 @@ def _moved(events: list[tuple[float, Document]], began: float, ended: float) -> 
     return dict(sums)
 
 
+def _steps(sides: Document, entity: str) -> list[str]:
+    """The steps of an entity type on either side."""
+    return list(dict.fromkeys(step for one in sides.values() for step in one["entities"][entity]["steps"]))
+
+
 def _step(sides: Document, entity: str, step: str) -> Document:
-    """One step on both sides."""
+    """One step on both sides; one that a side has not, because another holds it, costs nothing there."""
     spark = sides["spark"]["entities"][entity]
     ours = 0.0
     if "kernel" in sides:
         ours = sides["kernel"]["entities"][entity]["steps"].get(step, {}).get("cpu_s", 0.0)
-    told = spark["steps"][step]
+    told = spark["steps"].get(step, {"cpu_s": 0.0})
     return {
         "entity": entity,
         "step": step,
@@ -276,8 +289,26 @@ def _equal(work: Path, entities: list[str]) -> bool:
     return differing == 0
 
 
+def _releases(work: Path) -> Document:
+    """What the releases of both engines have in rows, in how many files, and which tables differ."""
+    ours, theirs = (Workspace.open(work / engine) for engine in ENGINES)
+    folders = [ws.releases / "1" for ws in (ours, theirs)]
+    compared = compare(*folders, ours.load_rules(), tuple(TABLES))
+    with Release(folders[1]) as published:
+        golden = {name: state.golden for name, state in published.manifest.entities.items()}
+        files = sum(one.path.endswith((TABLE, INDEX)) for one in published.manifest.files)
+    return {
+        "equal": all(one.equal for one in compared) and not altered(folders[1]),
+        "differing": [f"{one.entity} {one.table}" for one in compared if not one.equal],
+        "golden": golden,
+        "rows": sum(one.rows for one in compared),
+        "files": files,
+        "partitions": sum("-of-" in path.name for path in folders[1].rglob("*")),
+    }
+
+
 def _table(found: Document) -> str:
-    lines = [f"records {found['records']:,}, equal: {found['equal']}"]
+    lines = [f"records {found['records']:,}, equal: {found['equal']}, releases: {found['releases']}"]
     for one in found["steps"]:
         lines.append("  ".join(f"{key} {value}" for key, value in one.items()))
     return "\n".join(lines)
