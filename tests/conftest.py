@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
+from tests import in_memory
 from tests.told import copied, told
 
 __all__ = ["copied", "told"]
@@ -29,6 +32,15 @@ LONG = (
     "golden_records/test_release.py",
     "golden_records/test_survivorship.py",
 )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the folders of tests lie in memory, unless `--basetemp` says where; the workers are told it by it, too."""
+    if config.option.basetemp is None and in_memory.room() >= in_memory.ROOM:
+        held = ExitStack()
+        config.option.basetemp = held.enter_context(in_memory.folder()) / "run"
+        config.add_cleanup(held.close)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
