@@ -61,6 +61,7 @@ def commands() -> dict[str, set[str]]:
 RULES_PAGE = sections(text("docs/rules.md"))
 MODELS = sorted({one for top, _ in keys.FILES.values() for one in models(top)}, key=lambda one: one.__name__)
 COMMANDS = commands()
+TABLES = keys.tables()
 
 
 def test_the_page_of_keys_is_what_the_models_say() -> None:
@@ -69,7 +70,7 @@ def test_the_page_of_keys_is_what_the_models_say() -> None:
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda one: one.__name__)
 def test_every_key_of_a_model_is_told_of_in_both_languages(model: type[BaseModel]) -> None:
-    told = [one for one in keys.tables() if one.model is model]
+    told = [one for one in TABLES if one.model is model]
     assert len(told) == 1, "a model without a table"
     assert [key.key for key in told[0].keys] == [field.alias or name for name, field in model.model_fields.items()]
     for key in told[0].keys:
