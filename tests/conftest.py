@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
+from linkage import workspace
 from tests import in_memory
+from tests.known_rules import known_rules
 from tests.told import copied, told
 
 __all__ = ["copied", "told"]
@@ -41,6 +44,14 @@ def pytest_configure(config: pytest.Config) -> None:
         held = ExitStack()
         config.option.basetemp = held.enter_context(in_memory.folder()) / "run"
         config.add_cleanup(held.close)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rules_read_once() -> Iterator[None]:
+    """Workspaces with the same rules share what was read of them; what is wrong in rules is told by `load_rules`."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(workspace, "load_rules", known_rules)
+        yield
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -28,7 +28,6 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import duckdb
 import pytest
@@ -36,11 +35,8 @@ from typer.testing import CliRunner, Result
 
 from cli import app
 from golden_records.segments import table_sql
-from rules.loader import load_rules
-from rules.model import Rules
 from tests.once import copy_of, once
 
-_RULES: dict[Path, tuple[tuple[tuple[str, int, int], ...], Rules]] = {}
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_DAY, SECOND_DAY = "2024-01-31", "2025-01-31"
 CIVIL = "人员编号,姓名,曾用名,性别,出生日期,公民身份号码,联系电话,户籍地区划,户籍地址,变更日期,操作\n"
@@ -148,17 +144,7 @@ def deliver(folder: Path, files: dict[str, str]) -> Path:
 
 def invoke(*arguments: object, stdin: str | None = None) -> Result:
     """Run one command in this process; whatever its exit code is."""
-    with patch("linkage.workspace.load_rules", _rules):
-        return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
-
-
-def _rules(folder: Path) -> Rules:
-    """The rules of a workspace, read and checked again only where a file of theirs is another than before."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    seen = tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files)
-    if folder not in _RULES or _RULES[folder][0] != seen:
-        _RULES[folder] = seen, load_rules(folder)
-    return _RULES[folder][1]
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
 
 
 def said(*arguments: object, stdin: str | None = None) -> Any:
