@@ -5,8 +5,8 @@
 A registry of person records goes from files to a release. The workspace is copied. Then the population registry, a
 source of changes, delivers a file with as many rows as `--changes`: a third of them new, a third changed (a phone
 number, an address, a name, an identity number in turn), a third withdrawn. In one workspace `load`, `link`, `plan`
-and `publish` run as a user runs them; in the copy `link`, `plan` and `publish` run with `--full`, where a command has
-that option (`full_commands` says which). `--days` is how much later than the first release the second one speaks.
+and `publish` run as a user runs them; in the copy they run with `--full`. `--days` is how much later than the first
+release the second one speaks.
 
 `equals_full`: all tables of both releases hold the same rows, those of the look-ups too, and the manifests the same
 counters. Seconds are of whole processes; `release` is plan and publish together. Results go to
@@ -86,7 +86,7 @@ def measure(work: Path, registry: int, changes: int, seed: int, days: int = 1) -
     base = _release(changed, AS_OF, {})
     shutil.copytree(changed, full, symlinks=True)
     later = AS_OF + timedelta(days=days)
-    options = {name: ("--full",) for name in COMMANDS if "--full" in shuyuan(name, name, "--help").stdout}
+    options = {name: ("--full",) for name in COMMANDS}
     taken = {"load": _load(changed, counts.pop("delta")), **_release(changed, later, {})}
     anew = {"load": _load(full, str(next(work.glob("delta/*")))), **_release(full, later, options)}
     linked = _person(anew["link"])
@@ -98,7 +98,6 @@ def measure(work: Path, registry: int, changes: int, seed: int, days: int = 1) -
         **counts,
         "records": linked["records"],
         "candidate_pairs": linked["candidate_pairs"],
-        "full_commands": sorted(options),
         **_costs("", taken),
         **_costs("full_", anew),
         **_costs("first_", base),

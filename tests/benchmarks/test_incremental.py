@@ -11,7 +11,7 @@ import pytest
 from benchmarks.incremental import compare, measure
 from benchmarks.steps import Document
 
-REGISTRY, CHANGES = 500, 24
+REGISTRY, CHANGES = 300, 24
 
 
 @pytest.fixture(scope="module")

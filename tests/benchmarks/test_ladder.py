@@ -26,20 +26,20 @@ def rung(size: int, cpu_s: float, wall_s: float, peak_mib: int = 1024, disk_mib:
 
 
 def test_two_rungs_are_measured_and_kept(tmp_path: Path) -> None:
-    for size in ("600", "1200"):
+    for size in ("300", "600"):
         done = climbed(tmp_path, "--size", size)
         assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "ladder.json").read_text("utf-8"))
-    assert [one["size"] for one in found["rungs"]] == [600, 1200]
+    assert [one["size"] for one in found["rungs"]] == [300, 600]
     for one in found["rungs"]:
         assert one["records"] >= one["size"] and one["precision"] > 0.99 and one["recall"] > 0.95
         assert [step["name"] for step in one["steps"]] == ["load", "link", "plan", "publish"]
         assert all(step["cpu_s"] > 0 and step["peak_mib"] > 50 for step in one["steps"])
     runs = history(tmp_path, "ladder")
-    assert [run["figures"]["size"] for run in runs] == [600, 1200]
+    assert [run["figures"]["size"] for run in runs] == [300, 600]
     assert all(run["environment"]["commit"] and run["command"].startswith("python -m benchmarks") for run in runs)
     page = (tmp_path / "ladder.md").read_text("utf-8")
-    assert "## 600 records" in page and "the nation: 1.4 bn persons" in page
+    assert "## 300 records" in page and "the nation: 1.4 bn persons" in page
 
 
 def test_a_rung_without_room_is_refused_before_anything_is_made(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.peers import PACKAGES, SIDES, absent
 from benchmarks.steps import ROOT, Document, history
 
-RECORDS = 2_000
+RECORDS = 1_000
 
 
 @pytest.fixture(scope="module")
