@@ -1,6 +1,6 @@
 # make demo   a made-up population, from files to a published release     make test   the whole suite
 # make check  style, types, layers                                        make bench  speed and memory, minutes
-#                                                                         make bench-full  all, with larger rungs
+# make test-deep  the same with more examples                             make bench-full  all, with larger rungs
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +8,7 @@ DEMO ?= build/demo
 PANEL ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test check bench bench-full clean
+.PHONY: demo test test-deep check bench bench-full clean
 
 $(VENV)/.installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +22,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-deep: $(VENV)/.installed
+	SHUYUAN_TESTS=deep $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .
