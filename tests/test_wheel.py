@@ -24,14 +24,11 @@ def test_the_installed_wheel_runs_the_demo(tmp_path: Path) -> None:
     pip = (sys.executable, "-m", "pip", "--python", tmp_path / "venv/bin/python")
     run(*pip, "install", *quiet, "--no-compile", "--constraint", ROOT / "requirements.lock", wheel, cwd=tmp_path)
     shuyuan = tmp_path / "venv/bin/shuyuan"
-    done = json.loads(run(shuyuan, "demo", "--workspace", tmp_path / "w", "--size", 2000, "--json", cwd=tmp_path))
+    done = json.loads(run(shuyuan, "demo", "--workspace", tmp_path / "w", "--size", 400, "--json", cwd=tmp_path))
     assert done["release"] == 1
     assert set(done["entities"]) == {"committee", "institution", "organization", "person", "household"}
-    for figures in done["entities"].values():
-        assert 0 < figures["golden"] < figures["records"]
-        assert figures["precision"] > 0.99
-    # A dozen institutions and organizations are too few for a rate.
-    assert all(done["entities"][name]["recall"] > 0.9 for name in ("committee", "person", "household"))
+    # How right they are is told by the demo of tests/test_journey.py.
+    assert all(0 < figures["golden"] < figures["records"] for figures in done["entities"].values())
     example = done["example"]
     shown = json.loads(
         run(shuyuan, "show", example["golden_id"], "--workspace", tmp_path / "w", "--json", cwd=tmp_path)

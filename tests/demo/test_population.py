@@ -17,7 +17,7 @@ from rules.errors import InputError
 from rules.kinds.gb11643 import is_valid
 
 SIZE, SEED = 20_000, 5
-SMALL = 2_000
+SMALL = 1_000
 REGISTRY = "civil_registry"
 CIVIL = {
     "name": "姓名",

@@ -24,6 +24,7 @@ from linkage.workspace import Workspace, use_entity
 from rules.errors import RefusedError, RulesError
 from rules.kinds.gb11643 import check_character
 from rules.loader import check
+from tests.effort import effort
 from tests.golden_records.things import SHIP, only, record, ship, survived
 from tests.released import golden, opened, take
 
@@ -258,7 +259,7 @@ CHECKED = {
 }
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=effort(6, 15), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["东风", "海鸥", ""])), min_size=1, max_size=12))
 def test_every_record_is_a_member_or_quarantined_and_never_both(rows: list[tuple[str, str]]) -> None:
     rules = only(ship(SHIP, CHECKED), "name", "mark")

@@ -24,6 +24,7 @@ from linkage.progress import SILENT, Reporter
 from linkage.workspace import Workspace
 from rules.model import Rules
 from tests.deliveries import content
+from tests.effort import effort
 from tests.golden_records.changing import World, copy
 
 
@@ -66,7 +67,7 @@ def test_what_changed_alone_gives_the_release_that_everything_gives(
     world.begin(12)
     assert released(world.ws, world.rules).whole
     told = []
-    for number in range(2, 6):
+    for number in range(2, effort(5, 9)):
         told.append(world.step())
         other = copy(world.ws, tmp_path / f"other{number}")
         planned, everything = released(world.ws, world.rules), released(other, world.rules, full=True)

@@ -264,8 +264,11 @@ class Yard:
 
     def release(self, as_of: date = DAY, forced: str | None = None) -> int:
         """Link, plan and publish; gives the number of the release."""
-        self.link(as_of)
-        return self.publish(self.plan(), forced)
+        rules = self.ws.load_rules()
+        with self.open() as con:
+            link(con, self.ws, rules, self.decisions, as_of)
+            planned = plan(con, self.ws, rules, self.decisions)
+            return publish(con, self.ws, rules, self.decisions, planned, forced=forced)
 
     def ask(self, release: int | None = None) -> Release:
         """The current release or an earlier one, to be closed by the caller."""

@@ -22,6 +22,7 @@ from linkage.values import NTH
 from linkage.workspace import Workspace, use_entity
 from rules.columns import quote
 from rules.loader import load_rules
+from tests.effort import effort
 from tests.linkage.searching import check_search
 from tests.linkage.test_kernel import weighed
 
@@ -159,7 +160,7 @@ def harbour(tmp_path_factory: pytest.TempPathFactory, boats: Path) -> Path:
 
 
 @settings(
-    max_examples=8,
+    max_examples=effort(3, 8),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
@@ -187,7 +188,7 @@ def test_any_deliveries_and_decisions_in_any_order(
 def test_a_province_of_five_entity_types_in_three_deliveries(tmp_path: Path) -> None:
     ws = Workspace.create(tmp_path / "ws")
     rules = ws.load_rules()
-    files = generate(tmp_path / "files", 600, 5).files
+    files = generate(tmp_path / "files", effort(250, 600), 5).files
     changed = []
     for day in ("20251201", "20251231", "20260131"):
         con = ws.connect()

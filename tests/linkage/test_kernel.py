@@ -27,6 +27,7 @@ from linkage.workspace import Workspace, use_entity
 from rules.errors import RefusedError
 from rules.loader import SHIPPED, load_rules
 from rules.model import EntityRules
+from tests.effort import effort
 from tests.linkage.things import VESSEL, database, population, vessel
 
 DAY = date(2024, 6, 1)
@@ -248,7 +249,7 @@ def weighed(rules: EntityRules, shares: list[float]) -> EntityRules:
 
 
 @settings(
-    max_examples=60,
+    max_examples=effort(20, 60),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),

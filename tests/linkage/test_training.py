@@ -26,6 +26,7 @@ from linkage.train import train
 from linkage.workspace import Workspace, use_entity
 from rules.loader import SHIPPED, load_rules
 from rules.model import Entity, EntityRules
+from tests.effort import effort
 from tests.linkage.test_kernel import RECORD, entities
 from tests.linkage.things import VESSEL, database, population, vessel
 
@@ -83,7 +84,7 @@ EM_KEYS = [
 
 
 @settings(
-    max_examples=40,
+    max_examples=effort(12, 40),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
