@@ -188,7 +188,7 @@ def test_any_deliveries_and_decisions_in_any_order(
 def test_a_province_of_five_entity_types_in_three_deliveries(tmp_path: Path) -> None:
     ws = Workspace.create(tmp_path / "ws")
     rules = ws.load_rules()
-    files = generate(tmp_path / "files", effort(250, 600), 5).files
+    files = generate(tmp_path / "files", 600, 5).files
     changed = []
     for day in ("20251201", "20251231", "20260131"):
         con = ws.connect()
