@@ -14,11 +14,11 @@ from pathlib import Path
 
 import duckdb
 
+from golden_records.bulk import append
 from golden_records.segments import KEYS, has_table, table_sql
 from golden_records.sql import statements
 
 VERSION = 1  # kept in the file's user_version once all tables are whole
-BATCH = 100_000
 EVENT = "seq, golden_id, kind, into_id, release, t.at::varchar"
 # Of every table of a release that is indexed: the table here, and its rows as SQL over the release's, in their order.
 ROWS = {
@@ -89,24 +89,15 @@ def renew(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, entity: st
 def add_events(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """Index the events that one release tells of an entity type."""
     if has_table(folder, "change"):
-        rows = _rows(con.execute(f"with t as {table_sql(folder, 'change')} {CHANGE}"))
-        _in_one(lookup, "insert or replace into event values (?, ?, ?, ?, ?, ?, ?)", rows)
+        append(lookup, "event", con, f"with t as {table_sql(folder, 'change')} {CHANGE}", {})
 
 
 def _add(
     lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, table: str, rows_sql: str, entity: str, only: str
 ) -> None:
     target, sql = ROWS[table]
-    result = con.execute(
-        f"with t as {rows_sql} {sql.format(only=only)}", {"entity": entity} if "$entity" in sql else None
-    )
-    marks = ", ".join("?" * len(result.description or ()))
-    _in_one(lookup, f"insert into {target} values ({marks})", _rows(result))
-
-
-def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[object, ...]]:
-    while rows := result.fetchmany(BATCH):
-        yield from rows
+    query = f"with t as {rows_sql} {sql.format(only=only)}"
+    append(lookup, target, con, query, {"entity": entity} if "$entity" in sql else {})
 
 
 def _in_one(lookup: sqlite3.Connection, sql: str, rows: Iterator[tuple[object, ...]]) -> None:

@@ -16,11 +16,11 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from golden_records import by_id
+from golden_records.bulk import append
 from golden_records.partitions import INDEX, LOOKUP, file_name, index_files
 from golden_records.sql import statements
 from rules.model import Entity
 
-BATCH = 100_000
 KEYS = """
 select $entity, source, source_key,
        coalesce(max(golden_id) filter (where until is null), arg_max(golden_id, since_release)) as golden_id
@@ -69,25 +69,26 @@ def create_lookup(path: Path, earlier: Path | None = None) -> sqlite3.Connection
 
 def add_keys(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, entity: str, only: str = EVERY) -> None:
     """Index the source keys (withdrawn ones, too), golden ids and redirects of the current schema."""
-    named = {"entity": entity}
     keys = only
     if only != EVERY:
         keys = f"(source, source_key) in (select (source, source_key) from crosswalk where {only})"
-    insert(lookup, "source_key", _rows(con, KEYS.format(only=keys), named))
-    insert(lookup, "golden", _rows(con, GOLDEN.format(only=only), named))
-    insert(lookup, "redirect", _rows(con, REDIRECT.format(only=only), named))
+    for table, sql in (
+        ("source_key", KEYS.format(only=keys)),
+        ("golden", GOLDEN.format(only=only)),
+        ("redirect", REDIRECT.format(only=only)),
+    ):
+        _take(lookup, con, table, sql, entity, only)
 
 
 def add_identifiers(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, entity: str, only: str = EVERY) -> None:
     """Index the identifiers of the current schema."""
-    rows = _rows(con, IDENTIFIER.format(table="identifier", only=only), {"entity": entity})
-    insert(lookup, "identifier", rows)
+    _take(lookup, con, "identifier", IDENTIFIER.format(table="identifier", only=only), entity, only)
 
 
 def renew(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, entity: str) -> None:
     """Bring the index of the release before up to date: the ids in `replaced`, and the keys that they have or had."""
     ids = con.execute("select golden_id from replaced").fetchall()
-    gone = list(_rows(con, IDENTIFIER.format(table="identifier_before", only=EVERY), {"entity": entity}))
+    gone = con.execute(IDENTIFIER.format(table="identifier_before", only=EVERY), {"entity": entity}).fetchall()
     lookup.execute("begin")
     for table in ("golden", "redirect"):
         lookup.executemany(f"delete from {table} where golden_id = ?", ids)
@@ -135,12 +136,14 @@ def gathered(release: Path, tables: Sequence[str]) -> Iterator[Path]:
         yield path
 
 
-def _rows(con: duckdb.DuckDBPyConnection, sql: str, values: dict[str, str]) -> Iterator[tuple[object, ...]]:
-    """The rows of a query, a batch at a time."""
-    named = {key: value for key, value in values.items() if f"${key}" in sql}
-    result = con.execute(sql, named)
-    while rows := result.fetchmany(BATCH):
-        yield from rows
+def _take(
+    lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, table: str, sql: str, entity: str, only: str
+) -> None:
+    """Put the rows of a query into a table: all into one that has none of them, or some in the place of others."""
+    if only == EVERY:
+        append(lookup, table, con, sql, {"entity": entity})
+    else:
+        insert(lookup, table, iter(con.execute(sql, {"entity": entity}).fetchall()))
 
 
 def insert(lookup: sqlite3.Connection, table: str, rows: Iterator[Sequence[object]]) -> None:

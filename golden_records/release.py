@@ -74,6 +74,8 @@ Fill = Callable[[Path], Manifest]
 SHARE = 0.1
 AUDITS, RELEASE, INDEX = "audits", "release", "index"  # what Spark is handed
 MOST_SEGMENTS = 40
+# living: the records that count, asked of what was loaded and not of what linking made of it; once for all audits.
+LIVING = "create or replace temp table living as select record_id, source, source_key from current_record"
 # The audits that look at golden records one by one, and the tables of which they need only what was replaced.
 NARROWED = {
     "ids.sql": ("golden",),
@@ -302,6 +304,7 @@ def audit(
                 "insert into same_decision select ordinal from standard where source = ? and source_key = ?",
                 [source, key],
             )
+        con.execute(LIVING)
         far: Mapping[str, Sequence[object]] = {}
         if whole and shelf_of is not None and linkage_sql.number(con, "select count(*) from golden") > FEW:
             far = audit_far(con, shelf_of(name), {file: texts[file] for file in ALONE})

@@ -6,7 +6,7 @@ from (
            sum(n) filter (item = 'quarantined') as quarantined, coalesce(sum(n) filter (item = 'golden'), 0) as golden
     from census
 ) as n, (
-    select (select count(*) from current_record) as records, (select count(*) from member) as members,
+    select (select count(*) from living) as records, (select count(*) from member) as members,
            (select count(*) from golden) as golden
 ) as t
 where n.records <> n.members + n.quarantined

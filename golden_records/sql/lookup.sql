@@ -3,7 +3,6 @@
 pragma page_size = 8192;
 pragma journal_mode = off;
 pragma synchronous = off;
-pragma locking_mode = exclusive;
 
 create table source_key (
     entity text not null, source text not null, source_key text not null, golden_id text not null,

@@ -24,7 +24,7 @@ from golden_records import export as exports
 from golden_records.manifest import Manifest, current_release, file_sha256, read_manifest, releases_of, software_version
 from golden_records.match_index import MATCH
 from golden_records.plan import Plan, next_release, read_plan
-from golden_records.release import clear_unpublished, rollback, write_release
+from golden_records.release import LIVING, clear_unpublished, rollback, write_release
 from golden_records.sql import run
 from linkage.audit_trail import AuditTrail
 from linkage.workspace import Workspace
@@ -197,6 +197,7 @@ def good() -> duckdb.DuckDBPyConnection:
 
 def audited(con: duckdb.DuckDBPyConnection, name: str) -> list[tuple[object, ...]]:
     """The rows that an audit finds."""
+    con.execute(LIVING)
     text = files("golden_records.audits").joinpath(name).read_text("utf-8")
     return con.execute(text.rstrip().rstrip(";")).fetchall()
 
