@@ -15,8 +15,6 @@ import typer
 
 from commands.printing import Bars, as_cell, as_number, err, out, plain, print_json, print_table, say
 from commands.shared import HERE, AsJson, AsOf, EntityName, Place, Reason, Steward, day_of, entity_of
-from demo import journey
-from demo.samples import profiles, write_samples
 from golden_records import authority as authorities
 from golden_records import watch as watches
 from linkage import rule_sets
@@ -91,6 +89,8 @@ def demo(
 ) -> None:
     """Generate a made-up population with known truth and take it all the way to a release."""
     ws = Workspace.create(workspace)
+    from demo import journey  # the made-up people are imported where they are asked for
+
     done = journey.run(ws, size, seed, Bars(), without or ())
     if as_json:
         return print_json(done)
@@ -220,6 +220,8 @@ def sources(
 ) -> None:
     """List the registered sources by line of business, and write sample files that `load` takes."""
     known = load_rules(_rules_folder(workspace, rules))
+    from demo.samples import profiles, write_samples
+
     written = {(one.entity, one.source): str(one.file) for one in write_samples(known, samples)} if samples else {}
     found = profiles(known, written, day_of(as_of))
     if as_json:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
+import adbc_driver_manager as adbc
+import adbc_driver_sqlite
 import duckdb
 import pyarrow as pa
-from adbc_driver_manager import Error as AdbcError
-from adbc_driver_sqlite import dbapi
 
 BATCH = 100_000
 
@@ -29,10 +29,18 @@ def append(
     schema = pa.schema([field.with_name(name) for name, field in zip(names, rows.schema, strict=True)])
     named = (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in rows)
     try:
-        with dbapi.connect(path, autocommit=True) as writer, writer.cursor() as cursor:
+        # The plain interface of the driver: its DB-API brings pandas and polars along.
+        with adbc_driver_sqlite.connect(path) as file, adbc.AdbcConnection(file) as writer:
             for pragma in ("journal_mode", "synchronous"):
-                cursor.execute(f"pragma {pragma} = off")
-                cursor.fetchall()  # else it is not executed
-            cursor.adbc_ingest(table, pa.RecordBatchReader.from_batches(schema, named), mode="append")
-    except AdbcError as error:
+                with adbc.AdbcStatement(writer) as statement:
+                    statement.set_sql_query(f"pragma {pragma} = off")
+                    statement.execute_update()
+            with adbc.AdbcStatement(writer) as statement:
+                options = adbc.StatementOptions
+                statement.set_options(
+                    **{options.INGEST_TARGET_TABLE.value: table, options.INGEST_MODE.value: "adbc.ingest.mode.append"}
+                )
+                statement.bind_stream(pa.RecordBatchReader.from_batches(schema, named))
+                statement.execute_update()
+    except adbc.Error as error:
         raise sqlite3.OperationalError(str(error)) from error

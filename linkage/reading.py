@@ -17,7 +17,6 @@ from pathlib import Path
 
 import duckdb
 import fastexcel
-import polars as pl
 import pyarrow as pa
 
 from rules.errors import InputError
@@ -138,6 +137,8 @@ def _plain_block(
     odd = b'"' in text or b"\r" in text or b"\n\n" in text or text.startswith(b"\n") or text.endswith(b"\n") or not text
     if odd or text.count(delimiter.encode()) != rows * (width - 1):
         return 0
+    import polars as pl  # a quarter of the start of every command, of which few read text files
+
     try:
         frame = pl.read_csv(
             text,
