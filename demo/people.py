@@ -16,6 +16,7 @@ import numpy as np
 from demo import kin
 from demo.kin import Days, Kin, Places
 from demo.names import Flags, Ints, Strings, given_names, surnames
+from rules.errors import InputError
 from rules.kinds.gb11643 import CHECK_CHARACTERS, WEIGHTS
 
 PROVINCE = ("88", "沧原省")
@@ -183,9 +184,12 @@ def phones(rng: np.random.Generator, count: int, area: tuple[int, int] = (0, 1))
     """`count` different mobile numbers that no carrier gives out, of the area's share of them."""
     share = 10**8 // area[1]
     room = count + count // (50 if area[1] == 1 else 4) + 10
-    drawn = rng.permutation(np.unique(rng.integers(area[0] * share, (area[0] + 1) * share, room)))
-    assert len(drawn) >= count
-    return np.array([f"154{number:08}" for number in drawn[:count].tolist()], dtype=object)
+    if 2 * count > share:
+        raise InputError(f"{count:,} people need more telephone numbers than the {share:,} that nobody has")
+    drawn = np.unique(rng.integers(area[0] * share, (area[0] + 1) * share, room))
+    while drawn.size < count:
+        drawn = np.unique(np.append(drawn, rng.integers(area[0] * share, (area[0] + 1) * share, room)))
+    return np.array([f"154{number:08}" for number in rng.permutation(drawn)[:count].tolist()], dtype=object)
 
 
 def county_code(county: Ints) -> Ints:
