@@ -22,7 +22,7 @@ from linkage import touched
 from linkage.block import RulePairs
 from linkage.cluster import ClusterCounts, cluster, slot_text
 from linkage.decided import Decided, SourceRecord
-from linkage.frequencies import block_keys, block_source, block_text, hubs_sql
+from linkage.frequencies import block_keys, block_known, block_source, block_text, hubs_sql
 from linkage.kernel import store
 from linkage.kernel.match import Kernel
 from linkage.splink_model import compared_columns, named_columns, sided_columns
@@ -66,7 +66,7 @@ def partners_sql(rule: BlockingRule) -> str:
     """SQL of the records that share a block of a rule with one of `newcomer`."""
     keys = block_keys(rule)
     named = ", ".join(f"{key} as k{i}" for i, key in enumerate(keys))
-    known = " and ".join(f"({key}) is not null" for key in keys)
+    known = block_known(rule)
     spared = ""
     if rule.cap is not None:
         spared = f" and ({block_text(rule)}) not in ({hubs_sql(rule)})"

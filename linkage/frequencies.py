@@ -133,11 +133,15 @@ def hubs_sql(rule: BlockingRule) -> str:
     return f"select value from frequency where kind = 'hub' and name = {literal(hub_key(rule))}"
 
 
+def block_known(rule: BlockingRule) -> str:
+    """SQL: whether a record has all keys of a rule."""
+    return " and ".join(f"({key}) is not null" for key in block_keys(rule))
+
+
 def block_text(rule: BlockingRule) -> str:
     """SQL: the keys of a rule as one text, null where a key is null."""
     keys = ", ".join(f"cast({key} as varchar)" for key in block_keys(rule))
-    known = " and ".join(f"({key}) is not null" for key in block_keys(rule))
-    return f"case when {known} then concat_ws({UNIT}, {keys}) end"
+    return f"case when {block_known(rule)} then concat_ws({UNIT}, {keys}) end"
 
 
 def frequency_sql(entity: Entity) -> str:
@@ -153,7 +157,7 @@ def frequency_sql(entity: Entity) -> str:
     for rule in entity.blocking:
         if rule.cap is not None:
             name, text, source = literal(hub_key(rule)), block_text(rule), block_source(rule)
-            known = " and ".join(f"({key}) is not null" for key in block_keys(rule))
+            known = block_known(rule)
             mixed = f"hash({', '.join(block_keys(rule))})"
             parts.append(f"select 'total', {name}, '', count(*) from {source} where {known}")
             # A hub has a hash that many have: few texts are made and counted.

@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from linkage.cluster import cluster
 from linkage.decided import Decided, SourceRecord
-from linkage.frequencies import block_keys, block_source, block_text
+from linkage.frequencies import block_known, block_source, block_text
 from linkage.kernel.conditions import Pairs
 from linkage.kernel.match import VERDICTS, Compiled, Model, read
 from linkage.kernel.weights import frequency_of
@@ -108,10 +108,9 @@ class Blocking:
     def _sql(self) -> str:
         parts = []
         for i, rule in enumerate(self.entity.blocking):
-            known = " and ".join(f"({key}) is not null" for key in block_keys(rule))
             parts.append(
                 f"select {i}::integer as rule, {block_text(rule)} as block, ordinal, dup_group "
-                f"from {block_source(rule)} where {known}"
+                f"from {block_source(rule)} where {block_known(rule)}"
             )
         return " union all ".join(parts)
 
