@@ -36,6 +36,7 @@ from rules.loader import copy_shipped, load_rules
 from rules.model import Rules
 
 FORMAT = 1
+MEMORY = "SHUYUAN_MEMORY"  # an environment variable: how much memory DuckDB may take
 _NODE = re.compile(r"\d{2}")
 
 
@@ -136,8 +137,11 @@ class Workspace:
         Raises:
             RefusedError: another program has it open.
             ShuyuanError: it is damaged.
+            InputError: the environment variable SHUYUAN_MEMORY is no amount of memory.
         """
         spill = self.root / "spill"
+        # Beyond it DuckDB spills; the rest of the machine is for the arrays of the kernel.
+        limit = os.environ.get(MEMORY) or "60%"
         try:
             con = duckdb.connect(str(self.database))
         except duckdb.Error as error:
@@ -152,8 +156,15 @@ class Workspace:
             raise
         con.execute("set temp_directory = ?", [str(spill)])
         con.execute("set threads = ?", [os.cpu_count() or 1])
-        con.execute("set memory_limit = '60%'")  # beyond it DuckDB spills; the rest is for the arrays of the kernel
         con.execute("set preserve_insertion_order = false")
+        try:
+            con.execute("set memory_limit = ?", [limit])
+            con.execute("select unnest(range(100))").fetchall()  # which an amount like 0 % does not even allow
+        except duckdb.Error as error:
+            con.close()
+            raise InputError(
+                f"{MEMORY}={limit}: expected an amount of memory such as 6GB, or a share of the machine's such as 40%"
+            ) from error
         return con
 
     @contextmanager

@@ -20,6 +20,7 @@ import pytest
 import typer.main
 
 from cli import app
+from linkage.workspace import Workspace
 from tests.deliveries import (
     FIRST,
     FIRST_DAY,
@@ -230,6 +231,22 @@ def test_what_is_unexpected_exits_with_1_and_what_is_computed_is_made_anew(copy:
     (copy / "work.duckdb").unlink()
     run("link", "--as-of", FIRST_DAY, "--workspace", copy)
     assert said("plan", "--workspace", copy)["entities"]["person"]["events"]["unchanged"] == 9
+
+
+@pytest.mark.parametrize("limit", ["lots", "0%"])
+def test_an_amount_of_memory_that_is_none_is_refused(copy: Path, monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    monkeypatch.setenv("SHUYUAN_MEMORY", limit)
+    done = invoke("plan", "--workspace", copy)
+    assert (done.exit_code, done.stdout) == (3, ""), done.exception
+    assert f"error SHUYUAN_MEMORY={limit}: expected an amount of memory such as 6GB" in done.stderr
+
+
+def test_duckdb_takes_the_memory_that_it_is_given(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for limit, known in (("3GB", True), ("", False)):
+        monkeypatch.setenv("SHUYUAN_MEMORY", limit)
+        with closing(Workspace.open(copy).connect()) as con:
+            ((told,),) = con.execute("select current_setting('memory_limit')").fetchall()
+        assert (told == "2.7 GiB") is known
 
 
 DAMAGED: list[tuple[str, bytes | None, str, int, str]] = [
