@@ -30,9 +30,11 @@ from golden_records.manifest import current_release
 from golden_records.partitions import index_files
 from golden_records.plan import plan
 from golden_records.query import Release
-from golden_records.release import publish
+from golden_records.release import publish, rollback
 from golden_records.release_tables import TABLES
+from golden_records.replay import replay
 from linkage import frequencies, ingest
+from linkage.backup import backup, restore
 from linkage.cluster import cluster
 from linkage.decided import Decided, SourceRecord
 from linkage.decisions import Decision, DecisionStore
@@ -450,6 +452,24 @@ def test_whatever_changes_golden_ids_are_the_same_on_both_engines(
     check_same(world.ws, aside)
     assert in_partitions(world.ws, 3) >= {"provenance", "crosswalk"}
     assert (world.ws.releases / "3/person/provenance.3.parquet").exists()
+    check_kept(world.ws, aside, tmp_path, world.day)
+
+
+def check_kept(mine: Workspace, theirs: Workspace, folder: Path, day: date) -> None:
+    """A release in partitions is made again, backed up and brought back as one of one file per table is."""
+    made = replay(mine, 2, folder / "again")
+    assert made.sound and not in_partitions(Workspace(folder / "again", mine.node), 2)
+    backup(mine, folder / "kept.tar")
+    kept = restore(folder / "kept.tar", folder / "kept")
+    assert in_partitions(kept, 2) == in_partitions(mine, 2)
+    for number in (2, 3):
+        assert not altered(kept.releases / str(number))
+        compare(rows_of(mine, number), rows_of(kept, number))
+    for ws in (mine, theirs):
+        rollback(ws, 2, day)
+    check_same(mine, theirs)
+    for table in ("golden", "provenance", "relation"):
+        assert rows_of(mine, 4)[f"person/{table}"] == rows_of(mine, 2)[f"person/{table}"]
 
 
 def check_same(mine: Workspace, theirs: Workspace) -> None:
