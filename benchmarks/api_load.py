@@ -1,15 +1,17 @@
 """Asks the API as other systems do while a batch run publishes the next release, and says how fast it answered.
 
-    python -m benchmarks.api_load [--records 1000000] [--clients 4] [--seconds 20] [--workspace DIR] [--json]
+    python -m benchmarks.api_load [--records 1000000] [--clients 4] [--seconds 20] [--workspace DIR] [--alone] [--json]
 
 The demo population with as many person records goes to a release (or a published workspace is given), and
 `shuyuan serve` serves it. Clients with a connection each ask without a pause: golden records, a crosswalk of 1,000
-source records, searches by identifier, records that may not exist yet; each kind alone, then all in turn while `link`,
-`plan` and `publish` run beside them with some links taken apart by a steward, so that the two releases answer
-differently. Server, clients and batch run share the machine; `publish` is the figures while it runs.
+source records, searches by identifier, records that may not exist yet (one identifier, or all that a golden record
+says, in turn); each kind alone, then all in turn while `link`, `plan` and `publish` run beside them with some links
+taken apart by a steward, so that the two releases answer differently. Server, clients and batch run share the machine;
+`publish` is the figures while it runs. `--alone` leaves the batch run out, and needs no copy of a given workspace.
 
 `failed` counts answers that are errors, `mixed` answers of the crosswalk that are not, record for record, what the
-release that they name says. Both must be 0, or the command ends with 1. Results: `benchmarks/results/api_load.json`.
+release that they name says. Both must be 0, or the command ends with 1. `benchmarks/results/api_load.json` keeps the
+latest figures by records and clients.
 """
 
 from __future__ import annotations
@@ -33,12 +35,16 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from benchmarks.steps import ROOT, Document, environment, save, shuyuan
+from benchmarks.steps import RESULTS, ROOT, Document, environment, record, shuyuan, write
 from golden_records.crosswalk import places
+from golden_records.match_index import RULES
 from golden_records.query import Release
 from linkage.decided import SourceRecord
 from linkage.decisions import Decision, DecisionStore
+from linkage.one_record import REFERENCES
 from linkage.workspace import Workspace
+from rules.columns import quote
+from rules.loader import load_rules
 
 KINDS = ("look-up", "crosswalk", "search", "match")
 BATCH = 1_000
@@ -63,26 +69,35 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=20.0, help="of asking, for each kind")
     parser.add_argument("--workspace", type=Path, help="a published workspace, which is copied; default: a demo")
+    parser.add_argument("--alone", action="store_true", help="ask each kind alone, without a batch run beside it")
     parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
     work = Path(tempfile.mkdtemp())
+    place = work / "ws"
     machine = environment()
     try:
-        if chosen.workspace:
-            shutil.copytree(chosen.workspace, work / "ws", symlinks=True)
+        if chosen.workspace is None:
+            shuyuan("demo", "demo", "--workspace", str(place), "--size", str(chosen.records))
+        elif chosen.alone:
+            place = chosen.workspace
         else:
-            shuyuan("demo", "demo", "--workspace", str(work / "ws"), "--size", str(chosen.records))
-        found = measure(Workspace.open(work / "ws"), chosen.clients, chosen.seconds)
+            shutil.copytree(chosen.workspace, place, symlinks=True)
+        found = measure(Workspace.open(place), chosen.clients, chosen.seconds, chosen.alone)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     document = {"environment": machine, "clients": chosen.clients, **found}
-    save("api_load", document)
+    path = RESULTS / "api_load.json"
+    kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    of_one = "1 client" if chosen.clients == 1 else f"{chosen.clients} clients"
+    kept[f"{found['records']:,} records, {of_one}{', alone' if chosen.alone else ''}"] = document
+    write("api_load", kept)
+    record("api_load", document)
     print(json.dumps(document, ensure_ascii=False, indent=1) if chosen.json else _text(document))
-    if found["failed"] or found["mixed"]:
+    if found["failed"] or found.get("mixed"):
         sys.exit(1)
 
 
-def measure(ws: Workspace, clients: int, seconds: float) -> Document:
+def measure(ws: Workspace, clients: int, seconds: float, only_alone: bool) -> Document:
     """The figures of one workspace."""
     with Release.of(ws.releases) as release:
         asks, batches = _asks(release)
@@ -92,7 +107,10 @@ def measure(ws: Workspace, clients: int, seconds: float) -> Document:
         alone = {}
         for kind in KINDS:
             heard = _run(port, token, clients, [one for one in asks if one[0] == kind], _lasting(seconds))
-            alone[kind] = _figures(heard, kind)
+            alone[kind] = _figures(heard, kind) | {"failed": sum(len(one.failed) for one in heard)}
+        failed = sum(one["failed"] for one in alone.values())
+        if only_alone:
+            return {"records": records, "golden": golden, "alone": alone, "failed": failed}
         _take_apart(ws)
         publishing = threading.Thread(target=_publish, args=(ws,))
         publishing.start()
@@ -108,7 +126,7 @@ def measure(ws: Workspace, clients: int, seconds: float) -> Document:
         "publish": {kind: _figures(heard, kind) for kind in KINDS},
         "batch_run_s": round(took, 1),
         "releases": sorted({number for one in heard for number in one.releases}),
-        "failed": sum(len(one.failed) for one in heard),
+        "failed": failed + sum(len(one.failed) for one in heard),
         "mixed": _mixed(ws, heard, batches),
         "went_back": sum(one.releases != sorted(one.releases) for one in heard),
     }
@@ -121,18 +139,29 @@ def _asks(release: Release) -> tuple[list[Ask], list[list[SourceRecord]]]:
     rows = release.rows(entity, "crosswalk", "select source, source_key, golden_id from t using sample 20000", [])
     rows = sorted(rows)
     values = release.lookup("select field, value from identifier where entity = ? limit 20000", entity)
+    named = _fields(release, entity)
+    told = release.rows(entity, "golden", f"select {', '.join(map(quote, named))} from t using sample 2000", [])
+    known = [{name: str(one) for name, one in zip(named, row, strict=True) if one is not None} for row in told]
     batches = [[(s, k) for s, k, _ in chance.sample(rows, min(BATCH, len(rows)))] for _ in range(20)]
     asks: list[Ask] = []
     for number in range(2_000):
         asks.append(("look-up", "GET", f"/golden/{chance.choice(rows)[2]}", None))
         field, value = chance.choice(values)
         asks.append(("search", "POST", "/search", {"value": value, "entity": entity}))
-        asks.append(("match", "POST", "/match", {"entity": entity, "record": {field: value}}))
+        record_of = {field: value} if number % 2 else chance.choice(known)
+        asks.append(("match", "POST", "/match", {"entity": entity, "record": record_of}))
         if number % 20 == 0:
             batch = batches[number // 20 % len(batches)]
             body = {"records": [{"source": source, "key": key} for source, key in batch]}
             asks.append(("crosswalk", "POST", "/crosswalk", body))
     return asks, batches
+
+
+def _fields(release: Release, entity: str) -> list[str]:
+    """The fields of a golden record that say something by themselves."""
+    rules = load_rules(release.folder / RULES).entities[entity].entity
+    held = {name for name, *_ in release.rows(entity, "golden", "select column_name from (describe from t)", [])}
+    return [name for name, rule in rules.fields.items() if name in held and rule.kind not in REFERENCES]
 
 
 def _run(port: int, token: str, clients: int, asks: list[Ask], going: Callable[[], bool]) -> list[Heard]:
@@ -212,7 +241,7 @@ def _publish(ws: Workspace) -> None:
 
 @contextmanager
 def _serving(ws: Workspace) -> Iterator[tuple[int, str]]:
-    """The server of a workspace, and a reader's token."""
+    """The server of a workspace, and a reader's token, which ends with it."""
     made = shuyuan("token", "token", "--role", "reader", "--name", "bench", "--workspace", str(ws.root))
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
@@ -228,6 +257,10 @@ def _serving(ws: Workspace) -> Iterator[tuple[int, str]]:
             yield port, made.stdout.strip()
         finally:
             server.terminate()
+            listed = shuyuan("token", "token", "--list", "--json", "--workspace", str(ws.root))
+            for one in json.loads(listed.stdout):
+                if one["name"] == "bench":
+                    shuyuan("token", "token", "--end", one["id"], "--workspace", str(ws.root))
 
 
 def _lasting(seconds: float) -> Callable[[], bool]:
@@ -251,8 +284,8 @@ def _figures(heard: list[Heard], kind: str) -> Document:
 def _text(document: Document) -> str:
     rows = [f"{document['golden']:,} golden records, {document['clients']} clients"]
     for part in ("alone", "publish"):
-        rows += [f"{part} {kind}: {document[part][kind]}" for kind in KINDS]
-    rows.append(f"releases {document['releases']}, failed {document['failed']}, mixed {document['mixed']}")
+        rows += [f"{part} {kind}: {figures}" for kind, figures in document.get(part, {}).items()]
+    rows.append(", ".join(f"{name} {document[name]}" for name in ("releases", "failed", "mixed") if name in document))
     return "\n".join(rows)
 
 

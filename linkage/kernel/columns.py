@@ -65,15 +65,10 @@ def places(mask: Bools) -> Ints:
 
 @dataclass(frozen=True)
 class Domain:
-    """The values of a set of codes: code i is `texts[at[i]]`; they are put in order when somebody asks."""
+    """The values of a set of codes, each at the place of its code, and the hashes of those that are texts."""
 
     hashes: Hashes
-    texts: pa.Array
-    at: Ints
-
-    @cached_property
-    def values(self) -> pa.Array:
-        return self.texts.take(pa.array(self.at))
+    values: pa.Array
 
 
 @dataclass
@@ -185,7 +180,7 @@ class Reader:
         ranked += f"from ({every}) where value is not null"
         by_code = f"select any_value(value) as value from ({ranked}) group by code order by code"
         dictionary = self.con.sql(by_code).to_arrow_table().column("value").combine_chunks()
-        domain = Domain(np.zeros(0, dtype=np.uint64), dictionary, np.arange(len(dictionary)))
+        domain = Domain(np.zeros(0, dtype=np.uint64), dictionary)
         got = self.con.execute(f"select ordinal, which, code from ({ranked})").fetchnumpy()
         for i, sql in enumerate(sqls):
             mine = got["which"] == i
@@ -258,7 +253,7 @@ def together(parts: Sequence[tuple[Hashes, pa.Array]]) -> tuple[list[Narrow], Do
 def encode(hashes: Hashes, texts: pa.Array) -> tuple[Narrow, Domain]:
     """A code for every text: equal texts, and only they, have equal codes."""
     if len(texts) == 0:
-        return np.zeros(0, dtype=np.int32), Domain(hashes, texts, np.zeros(0, dtype=np.int64))
+        return np.zeros(0, dtype=np.int32), Domain(hashes, texts)
     order = np.argsort(hashes)
     ordered = hashes[order]
     first = np.ones(order.size, dtype=np.bool_)
@@ -269,7 +264,7 @@ def encode(hashes: Hashes, texts: pa.Array) -> tuple[Narrow, Domain]:
         return _encode_texts(hashes, texts)
     codes = np.empty(order.size, dtype=np.int32)
     codes[order] = np.cumsum(first, dtype=np.int32) - 1
-    return codes, Domain(ordered[first], texts, order[first])
+    return codes, Domain(ordered[first], texts.take(pa.array(order[first])))
 
 
 def _encode_texts(hashes: Hashes, texts: pa.Array) -> tuple[Narrow, Domain]:
@@ -278,7 +273,7 @@ def _encode_texts(hashes: Hashes, texts: pa.Array) -> tuple[Narrow, Domain]:
     codes = whole.indices.to_numpy(zero_copy_only=False).astype(np.int32)
     of_code = np.empty(len(whole.dictionary), dtype=np.uint64)
     of_code[codes] = hashes
-    return codes, Domain(of_code, whole.dictionary, np.arange(len(whole.dictionary)))
+    return codes, Domain(of_code, whole.dictionary)
 
 
 def number_sql(sql: str, sql_type: str) -> str:

@@ -387,7 +387,7 @@ def test_lists_that_are_null_share_what_they_share_in_duckdb(tmp_path: Path) -> 
 def test_slips_of_the_keyboard_are_counted_as_duckdb_counts_them(texts: list[str]) -> None:
     con = duckdb.connect()
     every = np.arange(len(texts))
-    domain = Domain(np.zeros(0, dtype=np.uint64), pa.array(texts), every)
+    domain = Domain(np.zeros(0, dtype=np.uint64), pa.array(texts))
     columns = Columns(len(texts), codes={"name": every.astype(np.int32)}, domains={"name": domain})
     left, right = np.divmod(np.arange(len(texts) ** 2), len(texts))
     asked = Edits("damerau_levenshtein(name_l, name_r)", (("l", "name"), ("r", "name")), strict=True)
