@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from hypothesis import settings
 
 from linkage import workspace
 from tests import in_memory
@@ -13,6 +14,10 @@ from tests.known_rules import known_rules
 from tests.told import copied, told
 
 __all__ = ["copied", "told"]
+
+# A machine that others use, too, makes no promise about milliseconds.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 # Files of minutes come first: where workers share the files, none is left alone with one of these in the end. What
 # several of them copy (`tests/once.py`) is asked for by one of them alone at a time.

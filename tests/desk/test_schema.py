@@ -42,7 +42,7 @@ def api(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def test_whatever_is_asked_is_answered_as_the_document_says(api: Any) -> None:
     for found in api.get_all_operations():
 
-        @settings(max_examples=effort(5, 12), deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=effort(5, 12), derandomize=True, suppress_health_check=list(HealthCheck))
         @given(case=found.ok().as_strategy())
         def ask(case: Any) -> None:
             headers = {"Authorization": f"Bearer {_OFFICE['tokens'][case.path.endswith('/audit')]}"}

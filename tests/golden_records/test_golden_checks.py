@@ -259,7 +259,7 @@ CHECKED = {
 }
 
 
-@settings(max_examples=effort(6, 15), deadline=None)
+@settings(max_examples=effort(6, 15))
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["东风", "海鸥", ""])), min_size=1, max_size=12))
 def test_every_record_is_a_member_or_quarantined_and_never_both(rows: list[tuple[str, str]]) -> None:
     rules = only(ship(SHIP, CHECKED), "name", "mark")

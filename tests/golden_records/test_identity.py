@@ -18,7 +18,7 @@ from tests.golden_records.things import Ledger, Yard
 
 KEYS = "abcdefg"
 Clusters = list[list[str]]
-quick = settings(max_examples=5, deadline=None, derandomize=True)
+quick = settings(max_examples=5, derandomize=True)
 
 
 @st.composite
@@ -333,7 +333,7 @@ golden_ids = st.builds(
 
 
 @given(st.lists(golden_ids, min_size=1, max_size=20))
-@settings(max_examples=5, deadline=None, derandomize=True)
+@settings(max_examples=5, derandomize=True)
 def test_every_id_is_well_formed_in_python_and_in_sql(made: list[str]) -> None:
     con = duckdb.connect()
     ids.create_macros(con)
@@ -345,7 +345,7 @@ def test_every_id_is_well_formed_in_python_and_in_sql(made: list[str]) -> None:
 
 
 @given(golden_ids)
-@settings(max_examples=5, deadline=None, derandomize=True)
+@settings(max_examples=5, derandomize=True)
 def test_the_check_character_catches_every_wrong_character_and_every_swap_of_neighbours(golden_id: str) -> None:
     wrong = {
         golden_id[:i] + other + golden_id[i + 1 :]

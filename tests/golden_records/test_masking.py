@@ -41,7 +41,7 @@ def test_a_value_is_masked_as_its_kind_masks_it_and_a_public_one_is_not(
     assert mask_value(SHIPS, field, value) == masked
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100, derandomize=True)
 @given(st.sampled_from(["mark", "name", "owner", "port"]), st.text(min_size=1, max_size=40))
 def test_a_mask_hides_at_least_half_of_a_text(field: str, value: str) -> None:
     masked = str(mask_value(SHIPS, field, value))

@@ -14,7 +14,7 @@ from golden_records.segments import has_table, table_of, table_sql
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8")), max_size=30), st.integers(1, 70_000))
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=20, derandomize=True)
 def test_a_key_lies_where_sql_says(keys: list[str], count: int) -> None:
     with duckdb.connect() as con:
         sql = f"select {partition_sql('key', count)} from (select unnest($keys::varchar[]) as key)"

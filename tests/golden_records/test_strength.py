@@ -42,7 +42,7 @@ def test_the_weakest_link(label: list[int], edges: list[Edge], joined: list[int]
     assert weakest(label, edges, joined) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(2, 9), st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8), st.integers(1, 6)), max_size=25))
 def test_it_is_that_of_joining_edge_by_edge_from_the_heaviest(count: int, drawn: list[tuple[int, int, int]]) -> None:
     edges = [(min(a, b), max(a, b), float(w)) for a, b, w in drawn if a != b and max(a, b) < count]

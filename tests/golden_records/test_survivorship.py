@@ -372,7 +372,7 @@ def test_every_golden_field_is_chosen_once_and_a_group_together() -> None:
 
 # ── whatever the records are ────────────────────────────────────────────────────────────────────────
 
-quick = settings(max_examples=5, deadline=None, derandomize=True)
+quick = settings(max_examples=5, derandomize=True)
 SOURCES = ("registry", "harbour", "insurer", "mirror", "broker")
 any_record = st.builds(
     record,

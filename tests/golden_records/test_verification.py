@@ -193,7 +193,7 @@ def test_a_dispute_names_both_records_and_what_they_say() -> None:
 
 # ── against a slower reading of the same words ──────────────────────────────────────────────────────
 
-quick = settings(max_examples=effort(4, 8), deadline=None, derandomize=True)
+quick = settings(max_examples=effort(4, 8), derandomize=True)
 any_record = st.builds(
     record,
     source=st.sampled_from(["registry", "harbour", "insurer", "mirror", "broker"]),
@@ -263,7 +263,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("batches")
 
 
-@settings(max_examples=effort(4, 10), deadline=None, derandomize=True)
+@settings(max_examples=effort(4, 10), derandomize=True)
 @given(any_records, st.randoms(use_true_random=False))
 def test_neither_the_order_of_loading_nor_the_cut_into_batches_moves_a_state(
     place: Path, records: list[Row], rng: Any

@@ -161,7 +161,6 @@ def harbour(tmp_path_factory: pytest.TempPathFactory, boats: Path) -> Path:
 
 @settings(
     max_examples=effort(3, 8),
-    deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )

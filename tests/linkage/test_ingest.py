@@ -222,7 +222,7 @@ def test_content_without_a_day_is_loaded_once(tmp_path: Path, rules: Rules) -> N
 _REVERTED = [[("1", "甲", 1, "")], [("1", "乙", 1, "")], [("1", "甲", 1, "删")]]
 
 
-@settings(max_examples=effort(5, 12), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=effort(5, 12), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_file, min_size=2, max_size=4, unique_by=str), st.randoms(use_true_random=False))
 @example(_REVERTED, Random(3))
 @example(_REVERTED, Random(5))

@@ -250,7 +250,6 @@ def weighed(rules: EntityRules, shares: list[float]) -> EntityRules:
 
 @settings(
     max_examples=effort(20, 60),
-    deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
@@ -382,7 +381,7 @@ def test_lists_that_are_null_share_what_they_share_in_duckdb(tmp_path: Path) -> 
     assert both(con, rules) == 10
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(texts=st.lists(st.text("ab1é王 ", min_size=1, max_size=8), min_size=2, max_size=30))
 def test_slips_of_the_keyboard_are_counted_as_duckdb_counts_them(texts: list[str]) -> None:
     con = duckdb.connect()

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from linkage import values
@@ -106,7 +106,6 @@ def interrupted(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(alphabet="aé张 \t\u3000\u00a0\ufeff", max_size=4)))
 def test_texts_are_told_apart_by_what_stands_between_blanks(raw: list[str]) -> None:
     which, texts = values.told_apart(pa.chunked_array([pa.array(raw, pa.string())]))
@@ -115,7 +114,6 @@ def test_texts_are_told_apart_by_what_stands_between_blanks(raw: list[str]) -> N
     assert ["" if place < 0 else told[place] for place in which] == [text.strip(values.BLANKS) for text in raw]
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="aé张 \t\u3000\u00a0\ufeff", max_size=4))
 def test_sql_trims_as_everybody_else_does(text: str) -> None:
     (bare,) = duckdb.execute(f"select {values.trimmed('said')} from (select $text as said)", {"text": text}).fetchall()
@@ -131,7 +129,6 @@ def test_what_is_trimmed_is_joined_without_making_every_pair_first() -> None:
     assert "hash join" in planned.lower() and "cross" not in planned.lower() and "mark" not in planned.lower()
 
 
-@settings(deadline=None)
 @given(st.text(max_size=20).filter(lambda text: "\0" not in text))
 def test_the_code_of_a_key_is_half_of_its_md5(text: str) -> None:
     (code,) = duckdb.execute(f"select {values.code_sql('$text')}", {"text": text}).fetchall()[0]

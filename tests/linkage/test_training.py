@@ -85,7 +85,6 @@ EM_KEYS = [
 
 @settings(
     max_examples=effort(12, 40),
-    deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )

@@ -86,7 +86,7 @@ def plain_walk(edges: list[tuple[int, int, float]], constraints: Constraints) ->
 
 
 @pytest.mark.parametrize("run", [1, 2, 5, 1000])
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(problem=problems())
 def test_equals_the_plain_walk(run: int, problem: tuple[list[tuple[int, int, float]], Constraints]) -> None:
     edges, constraints = problem
@@ -101,7 +101,7 @@ def test_equals_the_plain_walk(run: int, problem: tuple[list[tuple[int, int, flo
         assert found.label[left] != found.label[right]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(problem=problems(), data=st.data())
 def test_the_order_of_the_edges_is_immaterial(
     problem: tuple[list[tuple[int, int, float]], Constraints], data: st.DataObject
@@ -114,7 +114,7 @@ def test_the_order_of_the_edges_is_immaterial(
     assert refusals(edges, one, constraints) == refusals(shuffled, other, constraints)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(problem=problems())
 def test_no_cluster_breaks_a_constraint_that_no_licence_covers(
     problem: tuple[list[tuple[int, int, float]], Constraints],

@@ -238,7 +238,7 @@ def test_an_address_agrees_with_one_that_goes_less_deep(one: str, other: str, sa
     assert agree("address", one, other) is same
 
 
-@settings(deadline=None, max_examples=3)
+@settings(max_examples=3)
 @given(st.lists(st.tuples(MADE, MADE), min_size=80, max_size=120))
 def test_levels_do_not_depend_on_the_side(pairs: list[tuple[str, str]]) -> None:
     found = levels("address", pairs + [(b, a) for a, b in pairs])
@@ -248,7 +248,7 @@ def test_levels_do_not_depend_on_the_side(pairs: list[tuple[str, str]]) -> None:
 ANY = st.text(max_size=30) | st.text("省市县区镇乡村路号一二三8-()、#旗盟州京北朝阳 ", min_size=1, max_size=20) | MADE
 
 
-@settings(deadline=None, max_examples=4)
+@settings(max_examples=4)
 @given(st.lists(ANY.map(str.strip).filter(bool), min_size=100, max_size=200, unique=True))
 def test_every_text_gives_one_row_and_a_mask_without_digits(texts: list[str]) -> None:
     rows = parse("address", texts)

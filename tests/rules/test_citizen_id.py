@@ -53,7 +53,7 @@ DAMAGED = st.sampled_from(["{}", "{}", " {}", "{}x", "ＩＤ{}", "{:.15}", "{:.1
 DAYS = st.dates(date(2000, 1, 1), date(2029, 12, 31))
 
 
-@settings(max_examples=effort(8, 25), deadline=None)
+@settings(max_examples=effort(8, 25))
 @given(born=st.lists(BORN, min_size=1, max_size=20), damage=DAMAGED, days=st.tuples(DAYS, DAYS))
 def test_a_number_that_does_not_turn_says_the_same_on_both_days(
     born: list[date], damage: str, days: tuple[date, date]
@@ -257,7 +257,7 @@ def test_one_unknown_character_is_always_recovered(body: str, place: int) -> Non
     assert gb11643.repair_one_unknown(right[:place] + "?" + right[place + 1 :]) == right
 
 
-@settings(max_examples=effort(5, 15), deadline=None)
+@settings(max_examples=effort(5, 15))
 @given(st.lists(bodies, min_size=20, max_size=60), st.integers(0, 10))
 def test_sql_and_python_agree(numbers: list[str], shift: int) -> None:
     checks = gb11643.CHECK_CHARACTERS

@@ -110,7 +110,7 @@ def test_levels(left: str, right: str, level: str) -> None:
 HAN = st.text("王庄李家沟河上下东西新老一二三山口塘铺连队场", min_size=1, max_size=5)
 
 
-@settings(deadline=None, max_examples=3)
+@settings(max_examples=3)
 @given(st.lists(HAN, min_size=20, max_size=40))
 def test_the_form_of_the_suffix_never_matters(cores: list[str]) -> None:
     rows = parse("committee_name", sorted({core + form for core in cores for form in VILLAGES[:4]}))
@@ -122,7 +122,7 @@ def test_the_form_of_the_suffix_never_matters(cores: list[str]) -> None:
 MARK = st.sampled_from("上下东西前后新老一二三四五")
 
 
-@settings(deadline=None, max_examples=3)
+@settings(max_examples=3)
 @given(st.lists(st.tuples(HAN, MARK, MARK), min_size=20, max_size=40))
 def test_other_marks_are_another_village(made: list[tuple[str, str, str]]) -> None:
     found = levels("committee_name", [(f"{one}{core}村委会", f"{other}{core}村委会") for core, one, other in made])

@@ -201,7 +201,7 @@ def test_what_is_no_body_has_no_check_character() -> None:
         gb32100.org_check_character("7783305")
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(st.lists(st.tuples(codes, st.integers(0, 17), st.sampled_from(gb32100.ALPHABET)), min_size=30, max_size=50))
 def test_sql_and_python_agree(made: list[tuple[str, int, str]]) -> None:
     texts = {code[:place] + char + code[place + 1 :] for code, place, char in made}
@@ -217,7 +217,7 @@ def test_sql_and_python_agree(made: list[tuple[str, int, str]]) -> None:
             assert row["org_code"] == text
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(st.lists(st.tuples(codes, st.integers(0, 17), st.sampled_from("0O1I5SBA")), min_size=30, max_size=50))
 def test_levels_do_not_depend_on_the_side(made: list[tuple[str, int, str]]) -> None:
     pairs = [(code, code[:place] + char + code[place + 1 :]) for code, place, char in made]
@@ -225,7 +225,7 @@ def test_levels_do_not_depend_on_the_side(made: list[tuple[str, int, str]]) -> N
     assert levels("credit_code", pairs) == levels("credit_code", [(b, a) for a, b in pairs])
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     st.lists(
         st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)

@@ -127,7 +127,7 @@ _samples = {
 def test_levels_do_not_depend_on_the_side(kind: str) -> None:
     options = {"script": "latin"} if kind == "text" else {}
 
-    @settings(max_examples=5, deadline=None)
+    @settings(max_examples=5)
     @given(st.lists(st.tuples(_samples[kind], _samples[kind]), min_size=40, max_size=60))
     def check(pairs: list[tuple[str, str]]) -> None:
         assert levels(kind, pairs, options) == levels(kind, [(b, a) for a, b in pairs], options)

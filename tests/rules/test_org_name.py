@@ -190,13 +190,13 @@ _branches = st.sampled_from(["石湾分会", "工作委员会", "广州代表处
 _names = st.builds(lambda *parts: "".join(parts), _places, _cores, _forms, st.just("") | _branches)
 
 
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=2)
 @given(st.lists(st.tuples(_names, _names), min_size=60, max_size=80))
 def test_levels_do_not_depend_on_the_side(pairs: list[tuple[str, str]]) -> None:
     assert levels("org_name", pairs) == levels("org_name", [(b, a) for a, b in pairs])
 
 
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=2)
 @given(st.lists(st.tuples(_places, _cores, _forms, _branches, _branches), min_size=30, max_size=40))
 def test_a_branch_reaches_its_parent_and_its_sisters_only_at_the_level_of_branches(
     made: list[tuple[str, str, str, str, str]],
@@ -209,7 +209,7 @@ def test_a_branch_reaches_its_parent_and_its_sisters_only_at_the_level_of_branch
     assert set(levels("org_name", pairs + sisters)) <= {"branch", "else"}
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(
     st.lists(
         st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=15)

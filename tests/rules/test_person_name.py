@@ -253,14 +253,14 @@ def test_no_bytewise_function_touches_han() -> None:
 names = st.text(alphabet="王张李萧肖付傅伟玮建国芳英未末?·j（）曾覃 阿买提", min_size=1, max_size=6)
 
 
-@settings(max_examples=effort(5, 15), deadline=None)
+@settings(max_examples=effort(5, 15))
 @given(st.lists(st.tuples(names, names), min_size=30, max_size=60))
 def test_every_level_is_symmetric(pairs: list[tuple[str, str]]) -> None:
     found = levels("person_name", pairs + [(right, left) for left, right in pairs])
     assert found[: len(pairs)] == found[len(pairs) :]
 
 
-@settings(max_examples=effort(5, 15), deadline=None)
+@settings(max_examples=effort(5, 15))
 @given(st.lists(st.text(max_size=12), min_size=20, max_size=60, unique=True))
 def test_no_text_breaks_the_reading(texts: list[str]) -> None:
     texts = [text for text in texts if "\0" not in text]

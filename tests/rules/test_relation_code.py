@@ -170,13 +170,13 @@ def test_a_code_is_shown_as_it_is_and_a_text_is_not() -> None:
 _relations = st.sampled_from([row["zh"] for row in LIST])
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(st.lists(st.tuples(_relations, _relations), min_size=40, max_size=60))
 def test_levels_do_not_depend_on_the_side(pairs: list[tuple[str, str]]) -> None:
     assert levels("relation_code", pairs) == levels("relation_code", [(b, a) for a, b in pairs])
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8), unique=True))
 def test_no_text_breaks_the_reading(texts: list[str]) -> None:
     found = parse("relation_code", texts) if texts else {}
