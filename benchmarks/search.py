@@ -1,10 +1,12 @@
 """Looks single persons up in the match index of many: who a record may be before it is loaded.
 
     python -m benchmarks.search [--records 1000000] [--looks 2000] [--seed 11] [--folder DIR] [--save] [--json]
+    python -m benchmarks.search --workspace DIR [--looks 2000] [--save] [--json]
 
-The index is made as `link` makes it, with the shipped rules; then, in a process of its own, `looks` records are read
-and searched for, one after another. Half are records of the index with another phone number, half people whom it does
-not hold (another seed). Milliseconds, p50 and p99:
+The index is made as `link` makes it, with the shipped rules, or is that of a workspace whose persons were linked as of
+2026-01-01; then, in a process of its own, `looks` records are read and searched for, one after another. Half are
+records of the index with another phone number, half people whom it does not hold (another seed). Milliseconds, p50 and
+p99:
 
     read      what the record says is turned into columns (an index knows what several records say; the rest is read)
     search    candidates and weights
@@ -33,6 +35,7 @@ from benchmarks.versus_splink import AS_OF, ENTITY
 from linkage import frequencies
 from linkage.kernel import store
 from linkage.kernel.match import Kernel
+from linkage.kernel.store import Made
 from linkage.link import prepare
 from linkage.search import Search
 from linkage.workspace import Workspace, use_entity
@@ -50,12 +53,19 @@ def main() -> None:
     parser.add_argument("--looks", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--folder", type=Path, help="where to work; default: a temporary folder")
+    parser.add_argument("--workspace", type=Path, help="a workspace that was linked; default: one is made")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/search.json")
     parser.add_argument("--json", action="store_true", help="print JSON")
     chosen = parser.parse_args()
     work = Path(tempfile.mkdtemp(dir=chosen.folder))
     try:
-        found = measure(work, chosen.records, chosen.looks, chosen.seed)
+        place = chosen.workspace or work / "workspace"
+        if chosen.workspace is None:
+            found = make(work, chosen.records, chosen.seed)
+        else:
+            stored = Made.read(place / "packed" / ENTITY)
+            found = {"records": sum(count for _, count in stored.segments) if stored else 0}
+        found |= measure(work, place.resolve(), chosen.looks, chosen.seed)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     if chosen.save:
@@ -67,15 +77,20 @@ def main() -> None:
             print(f"{name}: {value}")
 
 
-def measure(work: Path, records: int, looks: int, seed: int) -> Document:
-    """The figures of one number of records."""
-    _in_process("made", work, records, seed)
-    _in_process("strangers", work, looks, seed)
-    return {**_in_process("packed", work), **_in_process("looked", work, looks), "environment": environment()}
+def make(work: Path, records: int, seed: int) -> Document:
+    """Make the records and their index in the workspace of a folder; what that took."""
+    _in_process("made", str(work), records, seed)
+    return _in_process("packed", str(work))
 
 
-def _in_process(function: str, work: Path, *arguments: int) -> Document:
-    called = f"{function}(*{json.dumps([str(work), *arguments])})"
+def measure(work: Path, place: Path, looks: int, seed: int) -> Document:
+    """The figures of looking records up in the index of the workspace `place`."""
+    _in_process("strangers", str(work), looks, seed)
+    return _in_process("looked", str(work), str(place), looks) | {"environment": environment()}
+
+
+def _in_process(function: str, *arguments: str | int) -> Document:
+    called = f"{function}(*{json.dumps(arguments)})"
     step = run(function, [sys.executable, "-c", f"from benchmarks.search import {function}; {called}"])
     found: Document = json.loads(step.stdout.splitlines()[-1])
     return found | {f"{function}_peak_mib": step.peak_mib}
@@ -113,9 +128,9 @@ def packed(folder: str) -> None:
     print(json.dumps({"records": kernel.columns.count, "write_cpu_s": round(cpu, 2), "index_mb": size // 10**6}))
 
 
-def looked(folder: str, looks: int) -> None:
-    """Look records up, twice."""
-    ws = Workspace.open(Path(folder) / "workspace")
+def looked(folder: str, place: str, looks: int) -> None:
+    """Look records up in the index of the workspace `place`, twice."""
+    ws = Workspace.open(Path(place))
     rules = ws.load_rules()
     known = [said | {"phone": f"{PHONES}{i:04}"} for i, said in enumerate(_said(ws, looks // 2))]
     asked = [*known, *_said(Workspace.open(Path(folder) / "strangers" / "workspace"), looks - looks // 2)]
