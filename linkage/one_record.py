@@ -12,14 +12,15 @@ is derived from many records.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
 import duckdb
 
-from linkage.kernel.columns import number_sql
+from linkage import plain
+from linkage.kernel.columns import WHOLE, number_sql
 from linkage.kernel.compiler import Needed
 from linkage.kernel.search import Held, Query
 from linkage.kernel.store import Known
@@ -106,6 +107,27 @@ class RecordReader:
             source = f"(select *, {sql} as {quote(name)} from {source})"
         hashes = f"list_transform(${len(self._given) + 1}::varchar[], lambda e: hash(e))"
         self.con.execute(f"prepare columns as select {', '.join([*chosen, hashes])} from {source}")
+        self.con.execute("prepare hashes as select list_transform($1::varchar[], lambda e: hash(e))")
+        self._hashes: dict[str, int] = {}
+        self._plans = self._planned(entity, standard, [name for name in entity.derive if name in derived], apart)
+
+    def _planned(
+        self, entity: Entity, standard: Mapping[str, str], derived: Sequence[str], apart: Set[str]
+    ) -> list[tuple[str, plain.Plan]] | None:
+        """By name or SQL, in order, how derived columns and expressions are said without SQL; None where one is not."""
+        numbers, texts, values, lists = self._computed
+        if values or lists or any(self._needed.numbers[sql] not in WHOLE for sql in numbers):
+            return None
+        known = {name: plain.type_of(standard[name]) for name in self._given}
+        planned: list[tuple[str, plain.Plan]] = []
+        for name, sql in [*((name, entity.derive[name]) for name in derived), *((sql, sql) for sql in numbers + texts)]:
+            how = plain.plan("null" if name in apart else sql, frozenset(known.items()))
+            if how is None:
+                return None
+            planned.append((name, how))
+            if name in standard:
+                known[name] = plain.type_of(standard[name])
+        return planned
 
     def close(self) -> None:
         self.con.close()
@@ -142,24 +164,52 @@ class RecordReader:
 
     def _query(self, row: Mapping[str, Any]) -> Query:
         numbers, texts, values, lists = self._computed
-        plain = {sql: row[sql] for sql in self._needed.texts if sql in self._plain}
-        hashed = sorted({text for text in plain.values() if text is not None})
-        given = [_typed(row[name], of) for name, of in zip(self._given, self._types, strict=True)]
-        given.append(_typed(hashed, "VARCHAR[]"))
-        ((*computed, hashes),) = self.con.execute(f"execute columns({', '.join(given)})").fetchall()
-        known = dict(zip(hashed, hashes, strict=True))
-        found = iter(computed)
-        numbered = {sql: next(found) for sql in numbers}
-        held = {sql: _held(next(found)) for sql in texts + values}
-        listed = {sql: _list(next(found)) for sql in lists}
+        plainly = {sql: row[sql] for sql in self._needed.texts if sql in self._plain}
+        told = self._said(row)
+        if told is None:
+            hashed = sorted({text for text in plainly.values() if text is not None})
+            given = [_typed(row[name], of) for name, of in zip(self._given, self._types, strict=True)]
+            given.append(_typed(hashed, "VARCHAR[]"))
+            ((*computed, hashes),) = self.con.execute(f"execute columns({', '.join(given)})").fetchall()
+            known: Mapping[str, int] = dict(zip(hashed, hashes, strict=True))
+            found = iter(computed)
+            numbered = {sql: next(found) for sql in numbers}
+            held = {sql: _held(next(found)) for sql in texts + values}
+            listed = {sql: _list(next(found)) for sql in lists}
+        else:
+            plainly |= {sql: told[sql] for sql in texts}
+            known = self._hashed({text for text in plainly.values() if text is not None})
+            numbered, held, listed = {sql: told[sql] for sql in numbers}, {}, {}
         numbered |= {sql: _whole(row[sql]) for sql in self._needed.numbers if sql in self._plain}
-        held |= {sql: None if text is None else Held(known[text], text) for sql, text in plain.items()}
+        held |= {sql: None if text is None else Held(known[text], text) for sql, text in plainly.items()}
         return Query(
             numbered,
             {sql: held[sql] for sql in (*self._needed.texts, *self._needed.others)},
             listed,
             {column: held[sql] for column, sql in self._as_text.items()},
         )
+
+    def _said(self, row: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What derived columns and expressions say of a record without SQL; None where DuckDB has to say it."""
+        if self._plans is None:
+            return None
+        values = dict(row)
+        try:
+            for name, how in self._plans:
+                values[name] = how.of(values)
+        except plain.NotPlainError:
+            return None
+        return values
+
+    def _hashed(self, texts: Set[str]) -> Mapping[str, int]:
+        """DuckDB's hashes of some texts; they are remembered."""
+        if len(self._hashes) > REMEMBERED:
+            self._hashes.clear()
+        new = sorted(texts - self._hashes.keys())
+        if new:
+            ((hashes,),) = self.con.execute(f"execute hashes({_typed(new, 'VARCHAR[]')})").fetchall()
+            self._hashes.update(zip(new, hashes, strict=True))
+        return self._hashes
 
 
 class _Group:

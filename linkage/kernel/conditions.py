@@ -22,12 +22,14 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import DamerauLevenshtein
 from rapidfuzz.process import cpdist
 
-from linkage.kernel.columns import NULL, WIDE_NULL, Bools, Columns, Ints, Lists, places
+from linkage import plain
+from linkage.kernel.columns import NULL, WHOLE, WIDE_NULL, Bools, Columns, Ints, Lists, places
 
 Truths = NDArray[np.int8]
 Whole = NDArray[np.number]
 Positions = NDArray[np.int64]
 PROBE = 1 << 12
+FEW = 64  # pairs that are told without SQL where that is possible
 LONGEST = 1 << 62  # keys of more than that are made anew from ranks
 FALSE, UNKNOWN, TRUE = np.int8(0), np.int8(1), np.int8(2)
 
@@ -450,6 +452,9 @@ class Asked:
 
     def _answers(self, pairs: Pairs, which: Positions, to: str) -> tuple[Whole, Bools]:
         """What DuckDB says of some of the pairs, and of which it says anything."""
+        told = self._plainly(pairs, which, to) if which.size <= FEW else None
+        if told is not None:
+            return told
         names, arrays = ["i"], [pa.array(np.arange(which.size))]
         for side, sql in self.inputs:
             names.append(f"{sql}_{side}")
@@ -472,6 +477,21 @@ class Asked:
         sure = np.zeros(which.size, dtype=np.bool_)
         said[answer["i"]], sure[answer["i"]] = answer["said"], True
         return said, sure
+
+    def _plainly(self, pairs: Pairs, which: Positions, to: str) -> tuple[Whole, Bools] | None:
+        """The same of a few pairs without SQL; None where DuckDB has to say it."""
+        names = [f"{sql}_{side}" for side, sql in self.inputs]
+        types = [_plain_type(pairs.columns, sql) for _, sql in self.inputs]
+        how = plain.plan(self.sql, frozenset(zip(names, types, strict=True)))
+        if how is None or how.type != (plain.TRUTH if to == "boolean" else plain.WHOLE):
+            return None
+        values = [_values(pairs.columns, sql, pairs.of(side)[which]).to_pylist() for side, sql in self.inputs]
+        try:
+            found = [how.of(dict(zip(names, row, strict=True))) for row in zip(*values, strict=True)]
+        except plain.NotPlainError:
+            return None
+        said = np.array([0 if one is None else int(one) for one in found], dtype=np.int64)
+        return said, np.array([one is not None for one in found])
 
 
 @dataclass(frozen=True)
@@ -534,6 +554,14 @@ def distinct(columns: Sequence[NDArray[np.integer]], count: int) -> tuple[Positi
         width *= span
     _, first, which = np.unique(key, return_index=True, return_inverse=True)
     return first, which
+
+
+def _plain_type(columns: Columns, sql: str) -> str:
+    """The type that `plain` knows a column by; nothing where it does not."""
+    if sql in columns.codes:
+        return plain.TEXT if columns.domain(sql).type in (pa.string(), pa.large_string()) else ""
+    # A truth is held as a number.
+    return plain.WHOLE if columns.types[sql] in WHOLE else ""
 
 
 def _held(columns: Columns, sql: str) -> NDArray[np.integer]:
