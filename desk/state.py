@@ -18,7 +18,7 @@ from desk.security import Rate
 from desk.settings import Settings
 from desk.tokens import TokenStore
 from golden_records.manifest import current_release
-from golden_records.matching import Matched, Matcher
+from golden_records.matching import Matched, Matcher, read_ahead
 from golden_records.query import Release
 from linkage.audit_trail import AuditTrail
 from linkage.decisions import DecisionStore
@@ -144,6 +144,8 @@ class Desk:
 
     def _open_matcher(self, release: int, entities: tuple[str, ...] | None) -> None:
         """Open the match indexes of some entity types of a release, or of all; what is as new stays open."""
+        with suppress(OSError):  # a file that cannot be read is told of where it is needed
+            read_ahead(self.ws.releases / str(release))
         with self._matching, suppress(ShuyuanError):  # whoever asks is told
             if self._matcher is None or self._matcher.release.manifest.release < release:
                 self._close_matcher()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from golden_records.match_index import MATCH, RULES
-from golden_records.matching import Matcher
+from golden_records.matching import Matcher, read_ahead
 from golden_records.query import Release
 from rules.errors import NotFoundError
 from tests.deliveries import SECOND, SECOND_DAY, deliver, first_release, publish, run, said
@@ -105,3 +105,12 @@ def test_an_unknown_entity_type_and_a_release_without_an_index_are_told(ws: Path
                 asked.match("committee", {})
         finally:
             (ws / "aside").rename(ws / "releases/1" / RULES)
+
+
+def test_what_is_searched_is_read_ahead_as_far_as_there_is_room(ws: Path) -> None:
+    release = ws / "releases/1"
+    index = [path.stat().st_size for path in release.glob(f"*/{MATCH}/**/*.arrow")]
+    whole = sum(index) + (release / "lookup.sqlite").stat().st_size
+    assert read_ahead(release) == whole
+    assert read_ahead(release, whole - 1) == sum(index)
+    assert read_ahead(release, 0) == 0
