@@ -242,7 +242,7 @@ def _publish(ws: Workspace) -> None:
 @contextmanager
 def _serving(ws: Workspace) -> Iterator[tuple[int, str]]:
     """The server of a workspace, and a reader's token, which ends with it."""
-    made = shuyuan("token", "token", "--role", "reader", "--name", "bench", "--workspace", str(ws.root))
+    token = shuyuan("token", "token", "--role", "reader", "--name", "bench", "--workspace", str(ws.root))
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = int(one.getsockname()[1])
@@ -254,13 +254,13 @@ def _serving(ws: Workspace) -> Iterator[tuple[int, str]]:
                     if one.connect_ex(("127.0.0.1", port)) == 0:
                         break
                 time.sleep(0.1)
-            yield port, made.stdout.strip()
+            yield port, token.stdout.strip()
         finally:
             server.terminate()
             listed = shuyuan("token", "token", "--list", "--json", "--workspace", str(ws.root))
-            for one in json.loads(listed.stdout):
-                if one["name"] == "bench":
-                    shuyuan("token", "token", "--end", one["id"], "--workspace", str(ws.root))
+            made = [one for one in json.loads(listed.stdout) if one["name"] == "bench"]
+            mine = max(made, key=lambda one: str(one["made_at"]))
+            shuyuan("token", "token", "--end", mine["id"], "--workspace", str(ws.root))
 
 
 def _lasting(seconds: float) -> Callable[[], bool]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import duckdb
 import numpy as np
@@ -485,7 +485,7 @@ class Asked:
         how = plain.plan(self.sql, frozenset(zip(names, types, strict=True)))
         if how is None or how.type != (plain.TRUTH if to == "boolean" else plain.WHOLE):
             return None
-        values = [_values(pairs.columns, sql, pairs.of(side)[which]).to_pylist() for side, sql in self.inputs]
+        values = [_few_values(pairs.columns, sql, pairs.of(side)[which]) for side, sql in self.inputs]
         try:
             found = [how.of(dict(zip(names, row, strict=True))) for row in zip(*values, strict=True)]
         except plain.NotPlainError:
@@ -575,6 +575,17 @@ def _values(columns: Columns, sql: str, at: Positions) -> pa.Array:
     if sql in columns.codes:
         return columns.domain(sql).take(pa.array(held, mask=null))
     return pa.array(held.astype(np.int64), mask=null)
+
+
+def _few_values(columns: Columns, sql: str, at: Positions) -> list[Any]:
+    """The same of few records, as Python has them."""
+    held = _held(columns, sql).take(at)
+    null = _null(held)
+    found = held.tolist()
+    if sql not in columns.codes:
+        return [None if one == null else one for one in found]
+    domain = columns.domain(sql)
+    return [None if one == null else domain[one].as_py() for one in found]
 
 
 def _null(values: NDArray[np.integer]) -> int:

@@ -264,6 +264,10 @@ class _Domain:
     def type(self) -> pa.DataType:
         return self.values.texts.type
 
+    def __getitem__(self, code: int) -> pa.Scalar:
+        count = len(self.values)
+        return self.values.texts[code] if code < count else pa.scalar(self.more[code - count].value, self.type)
+
     def take(self, codes: pa.Array) -> pa.Array:
         count = len(self.values)
         known = pc.less(codes, count)

@@ -26,7 +26,7 @@ _READ = _HALF + _HALF[10:] + "XXXXXXXX.+??????"
 _PERMITS = ("810000", "820000", "830000")
 _PERMIT_AREAS = ", ".join(f"'{area}'" for area in _PERMITS)
 
-_FULL_NUMBER = "[1-9][0-9]{16}[0-9X]"
+_FULL_NUMBER, _LEGACY = "[1-9][0-9]{16}[0-9X]", "[1-9][0-9]{14}"
 _SCIENTIFIC = r"[1-9](\.[0-9]+)?E\+?1[4-7]"
 
 
@@ -121,20 +121,29 @@ class CitizenId(Kind):
         )"""
 
     def usual(self, text: str, tables: Tables, as_of: date, options: Options) -> Row | None:
-        """A valid number, written in full, of somebody who can be born."""
-        if not re.fullmatch(_FULL_NUMBER, text) or len(set(text)) == 1 or text.startswith("123456789"):
+        """A valid number, written in full or as those of the first generation were, of somebody who can be born."""
+        full = re.fullmatch(_FULL_NUMBER, text) is not None
+        if (not full and not re.fullmatch(_LEGACY, text)) or len(set(text)) == 1 or text.startswith("123456789"):
             return None
-        born = gb11643.birth_date(text)
-        if born is None or not date(1800, 1, 1) <= born <= as_of or not gb11643.is_valid(text):
+        settings = {**self.options, **options}
+        number = text
+        if not full:
+            body = text[:6] + (gb11643.century(text) if settings["century_18"] else "19") + text[6:]
+            number = body + gb11643.check_character(body)
+        born = gb11643.birth_date(number)
+        if born is None or not date(1800, 1, 1) <= born <= as_of or not gb11643.is_valid(number):
             return None
-        age = int(str({**self.options, **options}["max_age"]))
-        findings = [_place(text[:6], born.year, tables), "id_age" if born < _years_before(as_of, age) else None]
+        place = _place(number[:6], born.year, tables)
+        old = born < _years_before(as_of, int(str(settings["max_age"])))
+        findings = [place, "id_age" if old else None, None if full else "id_legacy"]
         return dict.fromkeys(("trunk15", "broken")) | {
-            **dict.fromkeys(("raw", "value", "key", "id18", "valid"), text),
+            **dict.fromkeys(("raw", "value"), text),
+            **dict.fromkeys(("key", "id18"), number),
+            "valid": text if full else None,
             "birth": born.year * 10000 + born.month * 100 + born.day,
-            "sex": "1" if text[16] in "13579" else "2",
-            "area": text[:6],
-            "body17": text[:17],
+            "sex": "1" if number[16] in "13579" else "2",
+            "area": number[:6],
+            "body17": number[:17],
             "findings": sorted(one for one in findings if one is not None),
         }
 
@@ -221,7 +230,7 @@ def _form(t: str) -> str:
         when {t} = '' then 'none'
         when {same} or starts_with({t}, '123456789') then 'placeholder'
         when written or regexp_full_match({t}, '{_FULL_NUMBER}') then 'full'
-        when regexp_full_match({t}, '[1-9][0-9]{{14}}') then 'legacy'
+        when regexp_full_match({t}, '{_LEGACY}') then 'legacy'
         when regexp_full_match({t}, '[1-9][0-9]{{16}}') then 'cut17'
         when regexp_full_match({t}, '[HM][0-9]{{8}}([0-9]{{2}})?|[0-9]{{8}}([0-9]{{2}}|[A-Z])?') then 'permit'
         when regexp_full_match({t}, '[A-Z]{{3}}[0-9]{{12}}') then 'card'

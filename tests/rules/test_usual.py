@@ -31,7 +31,9 @@ UNUSUAL = {
     ],
     "citizen_id": [
         "11010519491231002x",
-        "110105491231002",
+        "11010549123100",
+        "110105499931002",
+        "111111111111111",
         "111111111111111111",
         "123456789012345678",
         "110105194912310021",
@@ -72,7 +74,9 @@ def numbers(chance: random.Random) -> list[str]:
         found.append(body + (gb11643.check_character(body) if chance.random() < 0.9 else "7"))
     edge = [LEAP_DAY.replace(year=1898, day=28) + timedelta(days=i) for i in range(3)]
     bodies = [f"110101{day:%Y%m%d}001" for day in edge]
-    return [*found, *(body + gb11643.check_character(body) for body in bodies)]
+    short = [one[:6] + one[8:17] for one in found[:400]]  # of the first generation
+    short += [f"110105{born}{sequence}" for born in ("491231", "990228") for sequence in range(994, 1000)]
+    return [*found, *short, *(body + gb11643.check_character(body) for body in bodies)]
 
 
 def phones(chance: random.Random) -> list[str]:
