@@ -69,8 +69,9 @@ def copy_shipped(target: Path) -> None:
 
 def rule_files(folder: Path) -> list[Path]:
     """Every file of a rules folder that the rules or their frequencies stand in."""
-    kept = (p for p in folder.rglob("*") if p.suffix in _KEPT and "build" not in p.parts and p.name[0] != ".")
-    return sorted(kept)
+    # What was built beside the shipped rules is none of them; where the folder itself stands does not matter.
+    found = ((path, path.relative_to(folder).parts) for path in folder.rglob("*") if path.suffix in _KEPT)
+    return sorted(path for path, parts in found if "build" not in parts and not path.name.startswith("."))
 
 
 def reference_path(rules_folder: Path, name: str) -> Path:
@@ -245,7 +246,8 @@ def _inner(model: Any) -> Any:
 
 def _hash(folder: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.suffix in _HASHED and not _UNHASHED & set(p.parts)):
+    hashed = (path for path in folder.rglob("*") if path.suffix in _HASHED)
+    for path in sorted(path for path in hashed if not _UNHASHED & set(path.relative_to(folder).parts)):
         digest.update(path.relative_to(folder).as_posix().encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rules.errors import RulesError
-from rules.loader import SHIPPED, check, copy_shipped, load_rules
+from rules.loader import SHIPPED, check, copy_shipped, load_rules, rule_files
 
 FOREIGN = Path(__file__).parents[1] / "foreign/rules"
 
@@ -31,6 +31,18 @@ def change(folder: Path, old: str, new: str, file: str = "entity.toml") -> list[
 
 def test_the_shipped_rules_have_no_problem() -> None:
     assert check(SHIPPED) == []
+
+
+@pytest.mark.parametrize("under", ["", "build", "forms/build"])
+def test_where_a_folder_stands_changes_nothing(folder: Path, under: str) -> None:
+    place = folder.parent / "elsewhere" / under / "rules"
+    shutil.copytree(folder, place)
+    here, there = load_rules(folder), load_rules(place)
+    assert here.sha256 == there.sha256
+    assert rule_files(place) == [place / path.relative_to(folder) for path in rule_files(folder)] != []
+    entity = place / "figure/entity.toml"
+    entity.write_text(entity.read_text("utf-8").replace("accept = 5.0", "accept = 5.5"), "utf-8")
+    assert load_rules(place).sha256 != here.sha256
 
 
 @pytest.mark.parametrize(
