@@ -144,13 +144,13 @@ class Desk:
 
     def _open_matcher(self, release: int, entities: tuple[str, ...] | None) -> None:
         """Open the match indexes of some entity types of a release, or of all; what is as new stays open."""
-        with suppress(OSError):  # a file that cannot be read is told of where it is needed
-            read_ahead(self.ws.releases / str(release))
         with self._matching, suppress(ShuyuanError):  # whoever asks is told
             if self._matcher is None or self._matcher.release.manifest.release < release:
                 self._close_matcher()
                 self._matcher = Matcher(Release.of(self.ws.releases, release))
                 self._matcher.open(self._matcher.release.manifest.entities if entities is None else entities)
+        with suppress(OSError):  # a file that cannot be read is told of where it is needed
+            read_ahead(self.ws.releases / str(release))
 
     def _close_matcher(self) -> None:
         if self._matcher is not None:

@@ -25,7 +25,7 @@ from rules.errors import NotFoundError
 from rules.loader import load_rules
 from rules.model import Rules
 
-AHEAD = 1 << 17  # bytes
+AHEAD = 1 << 18  # bytes that are read at once
 Answer = Literal["existing", "steward", "new"]
 
 
@@ -130,23 +130,22 @@ class Matcher:
 
 
 def read_ahead(release: Path, room: int | None = None) -> int:
-    """Ask the system to read what is searched of a release into its cache before anybody asks; gives the bytes.
+    """Read what is searched of a release, so that it is in the system's cache when somebody asks; gives the bytes.
 
     A search looks at a few pages here and there, each of which a disk takes as long to bring as the rest of the search
-    takes. Match indexes come before look-up indexes. What would take more than `room` bytes, by default half of the
-    memory of the machine, is left to whoever asks for it.
+    takes. It is read piece by piece: whoever asks meanwhile waits behind one piece, not behind all. Match indexes come
+    before look-up indexes. What would take more than `room` bytes, by default half of the memory of the machine, is
+    left to whoever asks for it.
     """
-    if not hasattr(os, "posix_fadvise"):
-        return 0
     left = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2 if room is None else room
-    told = 0
+    told, piece = 0, bytearray(AHEAD)
     for path in [*sorted(release.glob(f"*/{MATCH}/**/*.arrow")), *index_files(release)]:
         size = path.stat().st_size if path.is_file() else left + 1
         if told + size > left:
             continue
-        with path.open("rb") as file:
-            for begin in range(0, size, AHEAD):  # of more at once the system takes only the beginning
-                os.posix_fadvise(file.fileno(), begin, AHEAD, os.POSIX_FADV_WILLNEED)
+        with path.open("rb", buffering=0) as file:
+            while file.readinto(piece):
+                pass
         told += size
     return told
 
