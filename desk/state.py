@@ -143,7 +143,10 @@ class Desk:
             threading.Thread(target=self._open_matcher, args=(release, None), daemon=True).start()
 
     def _open_matcher(self, release: int, entities: tuple[str, ...] | None) -> None:
-        """Open the match indexes of some entity types of a release, or of all; what is as new stays open."""
+        """Open the match indexes of some entity types of a release, or of all, and have them read ahead.
+
+        What is as new stays open.
+        """
         with self._matching, suppress(ShuyuanError):  # whoever asks is told
             if self._matcher is None or self._matcher.release.manifest.release < release:
                 self._close_matcher()
