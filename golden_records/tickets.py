@@ -482,9 +482,11 @@ def _replaced_since(folder: Path, entity: str, before: Manifest, manifest: Manif
         }
         for said in (before, manifest)
     )
-    if not then <= now:
+    written = {Path(path).name: str(folder / path) for path, _ in now - then}
+    segments = {f"{table}.{manifest.release}.parquet" for table in (*KEYS, REPLACED)}
+    if not then <= now or not written.keys() <= segments:
         return None
-    return [str(folder / path) for path, _ in sorted(now - then) if table_of(Path(path)) == REPLACED]
+    return [path for name, path in written.items() if table_of(Path(name)) == REPLACED]
 
 
 def _reached(db: sqlite3.Connection, folder: Path, entity: str, replaced: Sequence[str]) -> pa.Table:
