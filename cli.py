@@ -33,6 +33,7 @@ from commands import (
     tuning,
 )
 from commands.printing import err, plain
+from linkage.workspace import MEMORY
 from rules.errors import RefusedError, ShuyuanError
 
 
@@ -48,12 +49,13 @@ class Verbs(TyperGroup):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
-        except (OSError, sqlite3.DatabaseError, duckdb.Error) as error:
+        except (OSError, MemoryError, sqlite3.DatabaseError, duckdb.Error) as error:
             advice = _advice(error)
             if advice is None:
                 raise
             what, then = advice
-            said = ": ".join([*getattr(error, "__notes__", []), str(error).splitlines()[0]])
+            first, *_ = str(error).splitlines() or [type(error).__name__]
+            said = ": ".join([*getattr(error, "__notes__", []), first])
             err.print(f"[red]error[/red] {what} ({plain(said)}); {then}")
             raise typer.Exit(RefusedError.exit_code) from None
 
@@ -63,6 +65,12 @@ def _advice(error: Exception) -> tuple[str, str] | None:
     if _disk_full(error):
         kept = "what was published and decided is as it was"
         return "the disk is full or fails", f"{kept}. Free disk space and run the command again"
+    if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
+        more = "more" if isinstance(error, duckdb.Error) else "less"
+        return "there is not enough memory", (
+            f"nothing half-done counts. Give DuckDB {more} of it with the environment variable {MEMORY} (such as 8GB), "
+            "or use a larger machine, and run the command again"
+        )
     if _forbidden(error):
         return "a file or folder may not be read or written", (
             "nothing was changed. Run the command as the owner of the workspace, and see that its disk is not mounted "

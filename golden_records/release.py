@@ -232,7 +232,7 @@ def write_release(ws: Workspace, release: int, entities: Sequence[str], fill: Fi
         for path in [*making.rglob("*"), making]:
             _sync(path)
         switch(ws, making, manifest)
-    except (OSError, sqlite3.OperationalError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
+    except (OSError, sqlite3.OperationalError, duckdb.IOException) as error:
         clear_unpublished(ws)
         raise RefusedError(
             f"the release could not be written ({error}); nothing was published, the current release is as it was. "

@@ -249,6 +249,34 @@ def test_duckdb_takes_the_memory_that_it_is_given(copy: Path, monkeypatch: pytes
         assert (told == "2.7 GiB") is known
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (None, "Give DuckDB more of it"),
+        (MemoryError(), "(MemoryError); nothing half-done counts. Give DuckDB less of it"),
+    ],
+)
+def test_where_memory_does_not_suffice_it_is_said_and_nothing_half_done_counts(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, error: MemoryError | None, told: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error or AssertionError
+
+    with monkeypatch.context() as patched:
+        if error is None:
+            patched.setenv("SHUYUAN_MEMORY", "20MB")
+        else:
+            patched.setattr("linkage.link.Kernel", fail)
+        done = invoke("link", "--full", "--as-of", FIRST_DAY, "--workspace", copy)
+    assert (done.exit_code, done.stdout) == (4, ""), done.exception
+    sentence = _words(done.stderr)
+    assert "error there is not enough memory (" in sentence and told in sentence and "SHUYUAN_MEMORY" in sentence
+    early = invoke("plan", "--workspace", copy)
+    assert early.exit_code in (4, 5) and "run 'shuyuan link'" in _words(early.stderr)
+    run("link", "--as-of", FIRST_DAY, "--workspace", copy)
+    assert said("plan", "--workspace", copy)["entities"]["person"]["events"]["unchanged"] == 9
+
+
 DAMAGED: list[tuple[str, bytes | None, str, int, str]] = [
     ("shuyuan.toml", b'format = 1\nnode = "0', "status", 3, 'expected format = 1 and node = "NN"'),
     ("shuyuan.toml", b"format = 1\n", "status", 3, "'node' is missing; expected format = 1"),

@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryFile
 from typing import Any
 
 import duckdb
@@ -74,20 +75,21 @@ class Domain:
     values: pa.Array
 
     def aside(self, folder: Path) -> Domain:
-        """The same in a file that has no name any more and is mapped into memory, where it is large.
+        """The same in a file without a name that is mapped into memory, where it is large.
 
         Codes are what is compared: of the values few are ever looked at, and so they need not take memory.
         """
         if self.values.nbytes < ASIDE or self.hashes.size != len(self.values):
             return self
         folder.mkdir(exist_ok=True, mode=0o700)
-        with NamedTemporaryFile(dir=folder, prefix="domain_") as file:
+        with TemporaryFile(dir=folder) as file:
             batch = pa.record_batch([pa.array(self.hashes), self.values], names=["hash", "value"])
             with pa.ipc.new_file(file, batch.schema) as writer:
                 writer.write_batch(batch)
             file.flush()
-            with pa.memory_map(file.name) as mapped, pa.ipc.open_file(mapped) as reader:
-                batch = reader.get_batch(0)
+            mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
+        with pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped))) as reader:
+            batch = reader.get_batch(0)
         return Domain(batch.column("hash").to_numpy(), batch.column("value"))
 
 
@@ -293,12 +295,16 @@ def encode(hashes: Hashes, texts: pa.Array) -> tuple[Narrow, Domain]:
 
 
 def _encode_texts(hashes: Hashes, texts: pa.Array) -> tuple[Narrow, Domain]:
-    """The same without the hashes, for texts of which two share one."""
+    """The same where two texts share a hash; codes are in the order of hashes, then of texts."""
     whole = texts.dictionary_encode()
-    codes = whole.indices.to_numpy(zero_copy_only=False).astype(np.int32)
-    of_code = np.empty(len(whole.dictionary), dtype=np.uint64)
-    of_code[codes] = hashes
-    return codes, Domain(of_code, whole.dictionary)
+    found = whole.indices.to_numpy(zero_copy_only=False)
+    of_text = np.empty(len(whole.dictionary), dtype=np.uint64)
+    of_text[found] = hashes
+    told = pa.table({"hash": of_text, "text": whole.dictionary})
+    order = pc.sort_indices(told, [("hash", "ascending"), ("text", "ascending")]).to_numpy()
+    code = np.empty(order.size, dtype=np.int32)
+    code[order] = np.arange(order.size)
+    return code[found], Domain(of_text[order], whole.dictionary.take(pa.array(order)))
 
 
 def number_sql(sql: str, sql_type: str) -> str:

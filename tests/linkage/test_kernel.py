@@ -332,6 +332,8 @@ def test_texts_that_share_a_hash_keep_codes_of_their_own() -> None:
     codes, domain = encode(hashes[[0, 1, 0]], pa.array([*pair, pair[0]]))
     assert codes[0] == codes[2] != codes[1]
     assert domain.values.take(pa.array(codes)).to_pylist() == [*pair, pair[0]]
+    again, same = encode(hashes[[1, 0]], pa.array(pair[::-1]))
+    assert again.tolist() == codes[[1, 0]].tolist() and same.values.equals(domain.values)
 
 
 def test_the_number_of_threads_changes_nothing(tmp_path: Path) -> None:
