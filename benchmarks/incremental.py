@@ -8,9 +8,9 @@ number, an address, a name, an identity number in turn), a third withdrawn. In o
 and `publish` run as a user runs them; in the copy they run with `--full`. `--days` is how much later than the first
 release the second one speaks.
 
-`equals_full`: all tables of both releases hold the same rows, those of the look-ups too, and the manifests the same
-counters. Seconds are of whole processes; `release` is plan and publish together. Results go to
-`benchmarks/results/incremental.json`.
+`equals_full`: all tables of both releases hold the same rows, those of the look-ups too, the manifests the same
+counters, and the same tickets were opened and closed. Seconds are of whole processes; `release` is plan and publish
+together. Results go to `benchmarks/results/incremental.json`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import date, timedelta
 from itertools import zip_longest
@@ -230,27 +230,32 @@ def compare(one: Path, other: Path) -> list[str]:
                 for a, b in (tables, tables[::-1])
             ]
             found.append(f"{name}: {apart[0]} rows are only in the one, {apart[1]} only in the full one")
-    return found + _lookups(*(folder / "lookup.sqlite" for folder in folders))
+    found += _differing(*(folder / "lookup.sqlite" for folder in folders))
+    return found + _differing(one / "decisions.sqlite", other / "decisions.sqlite", ("ticket", "ticket_event"))
 
 
-def _lookups(one: Path, other: Path) -> list[str]:
+def _differing(one: Path, other: Path, tables: Sequence[str] = ()) -> list[str]:
+    """The tables (all, or those named) of two SQLite files that do not hold the same rows."""
     with closing(sqlite3.connect(one)) as left, closing(sqlite3.connect(other)) as right:
         said = [
             con.execute("select name, sql from sqlite_master where type = 'table' order by 1").fetchall()
             for con in (left, right)
         ]
         if said[0] != said[1]:
-            return ["lookup.sqlite: the tables are not the same"]
+            return [f"{one.name}: the tables are not the same"]
         return [
-            f"lookup.sqlite: {name} differs"
+            f"{one.name}: {name} differs"
             for name, _ in said[0]
-            if any(a != b for a, b in zip_longest(_sorted(left, name), _sorted(right, name)))
+            if (not tables or name in tables)
+            and any(a != b for a, b in zip_longest(_sorted(left, name), _sorted(right, name)))
         ]
 
 
 def _sorted(con: sqlite3.Connection, table: str) -> Iterator[tuple[object, ...]]:
-    width = len(con.execute(f'select * from "{table}" limit 0').description)
-    return iter(con.execute(f'select * from "{table}" order by {", ".join(str(i + 1) for i in range(width))}'))
+    """The rows of a table in order, without the moment at which they were written."""
+    names = [name for name, *_ in con.execute(f'select * from "{table}" limit 0').description if name != "recorded_at"]
+    columns = ", ".join(f'"{name}"' for name in names)
+    return iter(con.execute(f'select {columns} from "{table}" order by {columns}'))
 
 
 if __name__ == "__main__":

@@ -81,8 +81,7 @@ def renew(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, entity: st
         key = KEYS[table]
         _in_one(lookup, f"delete from {target} where {key} = ?", iter(ids))
         if ids and has_table(folder, table):
-            only = f"{key} in (select golden_id from replaced)"
-            _add(lookup, con, table, table_sql(folder, table), entity, only)
+            _add(lookup, con, table, table_sql(folder, table, "replaced"), entity, "true")
     add_events(lookup, con, folder)
 
 

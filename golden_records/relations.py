@@ -76,7 +76,7 @@ def relate_again(
         con.execute("create or replace temp table held_relation as from relation semi join from_id using (from_id)")
         _testify(con, "evidence", rules.name, "select from_id from from_id")
         with within(con, rules.name):
-            _write(con, rules, entities)
+            _write(con, rules, entities, few=True)
         con.execute("delete from relation where from_id in (select from_id from from_id)")
         con.execute(f"insert into relation by name from {part}.relation")
         _testify(con, "evidence", rules.name)
@@ -128,11 +128,12 @@ def _write(
     rules: EntityRules,
     entities: Mapping[str, EntityRules],
     shelf_of: Callable[[str], Shelf] | None = None,
+    few: bool = False,
 ) -> None:
     run(con, "relations")
     succeed(con, rules)
     for i, rule in enumerate(_meant(rules, entities)):
-        said = statement(rules, rule)
+        said = statement(rules, rule, few)
         if shelf_of is not None and number(con, "select count(*) from evidence") > FEW:
             join_far(con, shelf_of(f"relation_{i}"), said)
         else:
@@ -158,7 +159,7 @@ def _choose_from(con: duckdb.DuckDBPyConnection, rules: EntityRules, entities: M
         if rule.field is not None:
             con.execute(f"insert into from_id {_referring_sql(rules, rule.field)}")
         elif rule.party is None:
-            con.execute(f"insert into from_id select distinct from_id from ({statement(rules, rule).whole})")
+            con.execute(f"insert into from_id select distinct from_id from ({_pair(rule).whole})")
     _testify(con, "counterpart", rules.name)
 
 
@@ -183,15 +184,18 @@ semi join asked using (item)
 join holder as h using (source, source_key)"""
 
 
-def statement(rules: EntityRules, rule: RelationRule) -> Statement:
-    """The statement of the relations that a rule declares."""
+def statement(rules: EntityRules, rule: RelationRule, few: bool = False) -> Statement:
+    """The statement of the relations that a rule declares; `few` records at most name anybody."""
     if rule.party is not None:
         return _party(rule)
-    return _pair(rule) if rule.field is None else _reference(rules, rule)
+    return _pair(rule) if rule.field is None else _reference(rules, rule, few)
 
 
-def _reference(rules: EntityRules, rule: RelationRule) -> Statement:
-    """The relations to the golden records that a reference field names."""
+def _reference(rules: EntityRules, rule: RelationRule, few: bool) -> Statement:
+    """The relations to the golden records that a reference field names.
+
+    Where `few` records do, only those that they name are looked for; the statement has to be run as a whole then.
+    """
     field = str(rule.field)
     target = quote(str(rules.entity.fields[field].options["entity"]))
     meant = f"""
@@ -206,7 +210,7 @@ join holder as h using (source, source_key)"""
     other = f"""
 select source || '/' || source_key as name, arg_max(golden_id, (until is null, since_release)) as golden_id,
        case when count(*) = count(until) then max(until) end as ended
-from {target}.crosswalk
+from {target}.crosswalk{" where source || '/' || source_key in (select name from meant)" if few else ""}
 group by 1"""
     sql = f"""
 select m.golden_id as from_id, {literal(rule.type)} as type, o.golden_id as to_id, min(m.since) as since,

@@ -30,20 +30,27 @@ KEYS = {
 REPLACED = "replaced"
 
 
-def table_sql(folder: Path, table: str) -> str:
-    """SQL of a table, in brackets, of the release's folder of an entity type."""
+def table_sql(folder: Path, table: str, of: str | None = None) -> str:
+    """SQL of a table, in brackets, of the release's folder of an entity type.
+
+    `of`, a table of golden ids, asks for what it holds of them alone: what was replaced is not looked for in the base.
+    """
     files = ", ".join(literal(str(path)) for path in files_of(folder, table))
     base = f"select * from read_parquet([{files}])"
-    replaced = segments(folder, REPLACED) if table in KEYS else []
+    key = KEYS.get(table)
+    replaced = segments(folder, REPLACED) if key else []
     if not replaced:
-        return f"({base})"
-    key = KEYS[table]
-    rows = "".join(
-        f" union all by name select *, {n} as segment from read_parquet({literal(str(path))})"
-        for n, path in segments(folder, table)
-    )
+        return f"({base} where {key} in (select golden_id from {of}))" if of else f"({base})"
     ids = " union all ".join(
         f"select golden_id as {key}, {n} as segment from read_parquet({literal(str(path))})" for n, path in replaced
+    )
+    wanted = ""
+    if of:
+        base += f" where {key} in (select golden_id from {of} where golden_id not in (select {key} from ({ids})))"
+        wanted = f" where {key} in (select golden_id from {of})"
+    rows = "".join(
+        f" union all by name select *, {n} as segment from read_parquet({literal(str(path))}){wanted}"
+        for n, path in segments(folder, table)
     )
     return (
         f"(select t.* exclude (segment) from (select *, 0 as segment from ({base}){rows}) as t left join "

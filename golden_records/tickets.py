@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -33,7 +34,7 @@ import pyarrow as pa
 
 from golden_records import sql
 from golden_records.manifest import Manifest, read_manifest, releases_of
-from golden_records.segments import has_table, table_sql
+from golden_records.segments import KEYS, REPLACED, has_table, table_of, table_sql
 from linkage.decided import SourceRecord
 from linkage.decision_schema import transaction, with_tables
 from linkage.decisions import DecisionStore
@@ -47,6 +48,8 @@ State = Literal["open", "sent", "corrected", "upheld", "rejected", "escalated", 
 STATES: tuple[str, ...] = get_args(State)
 DAYS = 10  # 《政务数据共享条例》: the owner of a value answers within ten working days
 _ROWS = 50_000
+_CACHE = 256 << 10  # KiB for the pages of each of the two databases: with SQLite's own 2 MB a large release is read and
+# written over and over
 _COLUMNS = (
     "ticket_id",
     "entity",
@@ -131,8 +134,12 @@ class Escalated:
 
 
 def evidence(field: str, value: str | None, said: str | None) -> str:
-    """The hash of what the two records say: the same difference has the same hash, in whichever release."""
-    return hashlib.sha256(json.dumps([field, value, said], ensure_ascii=False).encode()).hexdigest()
+    """The hash of what the two records say: the same difference has the same hash, in whichever release.
+
+    It is that of a JSON list, put together here: of hundreds of thousands of differences, the list costs most.
+    """
+    texts = ", ".join("null" if text is None else encode_basestring(text) for text in (field, value, said))
+    return hashlib.sha256(f"[{texts}]".encode()).hexdigest()
 
 
 def calendar_of(rules_folder: Path) -> Calendar:
@@ -312,10 +319,16 @@ class TicketStore:
             "now": _now(),
         }
         with self.reading() as db:
+            for schema in ("main", "temp"):
+                db.execute(f"pragma {schema}.cache_size = {-_CACHE}")
             db.execute("begin")
             own(db, rules)
+            before = _told_before(db, ws, rules, manifest)
+            reached: dict[str, pa.Table | None] = {}
             for name in names:
-                _stage(db, folder, name)
+                changed = None if before is None else _replaced_since(folder, name, before, manifest)
+                reached[name] = None if changed is None else _reached(db, folder / name, name, changed)
+                _stage(db, folder / name, name, reached[name])
             db.execute("commit")
             db.execute("begin immediate")
             if _last_refresh(db) >= number:
@@ -323,11 +336,11 @@ class TicketStore:
             _run(db, "ticket_open", values)
             ends: dict[int, str] = {}
             for name in names:
-                ends |= _fates(db, folder, rules.entities[name], manifest)
+                ends |= _fates(db, folder / name, rules.entities[name], manifest, reached[name])
             for name in ("ticket_mirror", "ticket_open", "ticket_return"):
                 _run(db, name, values)
             for name in names:
-                for row in _gone(db, name):
+                for row in _gone(db, name, reached[name] is not None):
                     if row[0] in ends:
                         add_event(db, row[0], "closed", manifest.as_of, "", ends[row[0]], release=number)
             db.execute("insert into ticket_refresh values (?, ?, ?)", (number, values["as_of"], values["now"]))
@@ -433,16 +446,93 @@ def _one(db: sqlite3.Connection, ticket_id: int) -> Ticket:
     return found[0]
 
 
-def _stage(db: sqlite3.Connection, folder: Path, entity: str) -> None:
-    """Fill `stands` with what differs in a release."""
-    provenance, dispute = (table_sql(folder / entity, name) for name in ("provenance", "dispute"))
+def _told_before(db: sqlite3.Connection, ws: Workspace, rules: Rules, manifest: Manifest) -> Manifest | None:
+    """The release before, where its differences were taken in last and a late source is no other than then: what did
+    not change since stands as it did."""
+    number = manifest.previous
+    if number is None or number != _last_refresh(db) or number not in releases_of(ws.releases):
+        return None
+    before = read_manifest(ws.releases / str(number))
+    if before.rollback_of is not None or before.rules != manifest.rules:
+        return None
+    late = [
+        [_resting(one, said, ws.releases / str(said.release)) for name, one in rules.entities.items()]
+        for said in (before, manifest)
+    ]
+    return before if late[0] == late[1] else None
+
+
+def _resting(one: EntityRules, manifest: Manifest, folder: Path) -> list[str]:
+    """The sources that are late and of which nothing differs: what they said before is not asked, and not over."""
+    late = _late(one, manifest)
+    if not late or not has_table(folder / one.name, "dispute"):
+        return late
     with duckdb.connect() as con:
+        told = con.execute(f"select distinct source from {table_sql(folder / one.name, 'dispute')}").fetchall()
+    return [name for name in late if (name,) not in told]
+
+
+def _replaced_since(folder: Path, entity: str, before: Manifest, manifest: Manifest) -> list[str] | None:
+    """The files that name the ids of which a release replaced something; None where it wrote an entity type whole."""
+    then, now = (
+        {
+            (one.path, one.sha256)
+            for one in said.files
+            if one.path.startswith(f"{entity}/") and table_of(Path(one.path)) in (*KEYS, REPLACED)
+        }
+        for said in (before, manifest)
+    )
+    written = {Path(path).name: str(folder / path) for path, _ in now - then}
+    segments = {f"{table}.{manifest.release}.parquet" for table in (*KEYS, REPLACED)}
+    if not then <= now or not written.keys() <= segments:
+        return None
+    return [path for name, path in written.items() if table_of(Path(name)) == REPLACED]
+
+
+def _reached(db: sqlite3.Connection, folder: Path, entity: str, replaced: Sequence[str]) -> pa.Table:
+    """The golden ids of which differences may stand otherwise than before: one column, golden_id.
+
+    These are the replaced ones, and those of records of which anybody ever answered a ticket.
+    """
+    (statement,) = sql.statements("ticket_answered")
+    answered = db.execute(statement, {"entity": entity}).fetchall()
+    with duckdb.connect() as con:
+        con.execute("create table found (golden_id varchar)")
+        for path in replaced:
+            con.execute("insert into found from read_parquet(?)", [path])
+        if answered:
+            con.execute(
+                f"insert into found select golden_id from {table_sql(folder, 'crosswalk')} where (source, source_key) "
+                "in (select (unnest($sources::varchar[]), unnest($keys::varchar[])))",
+                {"sources": [source for source, _ in answered], "keys": [key for _, key in answered]},
+            )
+        return con.sql("select distinct golden_id from found order by 1").to_arrow_table()
+
+
+@contextmanager
+def _release(folder: Path, reached: pa.Table | None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Tables of an entity type in a release as views: all rows, or those of the golden ids that are `reached`."""
+    with duckdb.connect() as con:
+        if reached is not None:
+            con.register("reached", reached)
+        for table in ("crosswalk", "dispute", "provenance"):
+            rows = table_sql(folder, table, None if reached is None else "reached")
+            con.execute(f"create temp view {table} as from {rows}")
+        yield con
+
+
+def _stage(db: sqlite3.Connection, folder: Path, entity: str, reached: pa.Table | None) -> None:
+    """Fill `stands` with what differs in a release, and `reach` with the records of what is reached."""
+    with _release(folder, reached) as con:
+        if reached is not None:
+            rows = con.execute("select distinct source, source_key from crosswalk").fetchall()
+            db.executemany("insert into reach values (?, ?, ?)", [(entity, *row) for row in rows])
         con.execute(
-            f"with decided as (select golden_id, field from {provenance} "
+            "with decided as (select golden_id, field from provenance "
             "where rule = 'steward_decision' and valid_to is null) "
             "select source, source_key, field, golden_id, value, value_source, value_source_key, said, "
             "observed_on::varchar, (golden_id, field) in (from decided) "
-            f"from {dispute} order by all"
+            "from dispute order by all"
         )
         while rows := con.fetchmany(_ROWS):
             db.executemany(
@@ -453,9 +543,11 @@ def _stage(db: sqlite3.Connection, folder: Path, entity: str) -> None:
             )
 
 
-def _fates(db: sqlite3.Connection, folder: Path, one: EntityRules, manifest: Manifest) -> dict[int, str]:
+def _fates(
+    db: sqlite3.Connection, folder: Path, one: EntityRules, manifest: Manifest, reached: pa.Table | None
+) -> dict[int, str]:
     """Why the differences of open tickets do not stand any more; those that only rest are put into `stands`."""
-    gone = _gone(db, one.name)
+    gone = _gone(db, one.name, reached is not None)
     if not gone:
         return {}
     direct = {row[0] for row in db.execute("select distinct source from stands where entity = ?", (one.name,))}
@@ -464,10 +556,8 @@ def _fates(db: sqlite3.Connection, folder: Path, one: EntityRules, manifest: Man
     texts = pa.string()
     types = (pa.int64(), texts, texts, texts, texts, texts, pa.bool_())
     columns = [pa.array(c, t) for c, t in zip(zip(*gone, strict=True), types, strict=True)]
-    with duckdb.connect() as con:
+    with _release(folder, reached) as con:
         con.register("gone", pa.table(columns, names=names))
-        for table in ("crosswalk", "provenance"):
-            con.execute(f"create temp view {table} as from {table_sql(folder / one.name, table)}")
         (statement,) = sql.statements("ticket_fate")
         values = {
             "verified": [n for n, rule in one.entity.fields.items() if rule.golden and n not in ignored],
@@ -484,9 +574,10 @@ def _fates(db: sqlite3.Connection, folder: Path, one: EntityRules, manifest: Man
     return {ticket_id: reason for ticket_id, reason, _ in fates if reason is not None}
 
 
-def _gone(db: sqlite3.Connection, entity: str) -> list[tuple[Any, ...]]:
+def _gone(db: sqlite3.Connection, entity: str, part: bool) -> list[tuple[Any, ...]]:
     (statement,) = sql.statements("ticket_gone")
-    return [(*row[:-1], bool(row[-1])) for row in db.execute(statement, {"entity": entity}).fetchall()]
+    found = db.execute(statement, {"entity": entity, "part": part}).fetchall()
+    return [(*row[:-1], bool(row[-1])) for row in found]
 
 
 def _late(one: EntityRules, manifest: Manifest) -> list[str]:

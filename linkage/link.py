@@ -332,7 +332,9 @@ def _match(
         with step("block", None, False):
             kernel = Kernel(con, one)
         with step("score", kernel.looks, True) as advance:
-            return kernel.estimates, kernel.match(advance), kernel
+            compared = kernel.match(advance)
+        kernel.forget_blocks()
+        return kernel.estimates, compared, kernel
     with step("block", None, True):
         estimates = block(con, one)
     pairs = number(con, "select pairs from candidate_total")

@@ -185,10 +185,8 @@ def pairs_sql(one: EntityRules) -> str:
     text = [record_text(one, side) for side in "cd"]
     gammas = ", ".join(f"gamma_{rule.name}" for rule in entity.comparisons)
     weights = ", ".join(f"weight_{rule.name}" for rule in entity.comparisons)
-    differ = ", ".join(
-        f"case when l.{key} <> r.{key} then {literal(name)} end"
-        for name, key in ((name, quote(f"{name}__key")) for name, rule in entity.fields.items() if rule.golden)
-    )
+    keys = {name: quote(f"{name}__key") for name, rule in entity.fields.items() if rule.golden}
+    differ = ", ".join(f"case when l.{key} <> r.{key} then {literal(name)} end" for name, key in keys.items())
     events = entity.lifecycle.events if entity.lifecycle else ()
     told = " union all ".join(
         f"select record_id, {literal(event.event)} as event from standard where ({event.when})"
@@ -205,9 +203,11 @@ with cluster_of as materialized (
   select cluster_id, list_sort(list(distinct event)) as events
   from ({told or "select null::bigint as record_id, null::varchar as event where false"})
   join cluster_of using (record_id) group by cluster_id
-), placed as (
-  select record_id, ({entity.region or "null"})::varchar as region from standard semi join side using (record_id)
-), delivered as (
+), shown as materialized (
+  select {", ".join(["record_id", "source", "source_key", *keys.values()])},
+         ({entity.region or "null"})::varchar as _region
+  from standard semi join side using (record_id)
+), delivered as materialized (
   select * from record semi join side using (record_id)
   union all
   select * from grouped_record semi join side using (record_id)
@@ -218,18 +218,16 @@ select l.source, l.source_key, r.source, r.source_key, match_weight, verdict, wh
        {{'moved': least(m.n, n.n), 'disputed': list_filter([{differ}]::varchar[], lambda f: f is not null),
          'events': list_sort(list_filter(coalesce(t.events, []) || coalesce(u.events, []), lambda e:
                    not (list_contains(coalesce(t.events, []), e) and list_contains(coalesce(u.events, []), e))))}},
-       [v.region, w.region], match_key
+       [l._region, r._region], match_key
 from waiting
-join standard as l on l.record_id = record_l
-join standard as r on r.record_id = record_r
+join shown as l on l.record_id = record_l
+join shown as r on r.record_id = record_r
 join cluster_of as a on a.record_id = record_l
 join cluster_of as b on b.record_id = record_r
 join size as m on m.cluster_id = a.cluster_id
 join size as n on n.cluster_id = b.cluster_id
 left join telling as t on t.cluster_id = a.cluster_id
 left join telling as u on u.cluster_id = b.cluster_id
-join placed as v on v.record_id = record_l
-join placed as w on w.record_id = record_r
 join delivered as c on c.record_id = record_l
 join delivered as d on d.record_id = record_r
 order by match_weight desc, 1, 2, 3, 4"""

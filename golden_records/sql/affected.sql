@@ -57,10 +57,15 @@ create table before_golden as from golden semi join affected_id using (golden_id
 create table before_redirect as from redirect semi join affected_id using (golden_id);
 create table before_identifier as from identifier semi join affected_id using (golden_id);
 
--- standard, past, cluster, finding: what there is of the affected records.
-create table standard as from standard semi join affected_record using (source, source_key);
-create table past as from past semi join affected_record using (source, source_key);
+-- standard, past, cluster, finding: what there is of the affected records. A wide table is asked for numbers, not texts.
+create temp table affected_version as
+select record_id from standard semi join affected_record using (source, source_key)
+union
+select record_id from past semi join affected_record using (source, source_key);
+
+create table standard as from standard where record_id in (from affected_version);
+create table past as from past where record_id in (from affected_version);
 create table cluster as from cluster semi join standard using (record_id);
-create table finding as
-from finding
-where record_id in (select record_id from standard union select record_id from past);
+create table finding as from finding where record_id in (from affected_version);
+
+drop table affected_version;

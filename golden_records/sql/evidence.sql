@@ -3,10 +3,12 @@ create table if not exists past as select *, null::date as since, null::date as 
 
 -- holder: one row per source record ever placed: the golden record that has it, or had it last.
 create or replace temp table holder as
-select source, source_key, golden_id, until is null as lives
-from (
-    select source, source_key, golden_id, until,
-           row_number() over (partition by source, source_key order by until is null desc, since_release desc) as n
-    from crosswalk
+with living as (
+    select source, source_key, golden_id from crosswalk where until is null
 )
-where n = 1;
+select source, source_key, golden_id, true as lives from living
+union all
+select source, source_key, arg_max(golden_id, since_release), false
+from crosswalk anti join living using (source, source_key)
+where until is not null
+group by source, source_key;

@@ -64,7 +64,12 @@ create temp table if not exists stands (
   golden_id text not null, value text, value_source text not null, value_source_key text not null, said text,
   observed_on text, direct integer not null, decided integer not null,
   primary key (entity, source, source_key, field, evidence)) without rowid;
-create index if not exists temp.stands_against on stands (value_source, value_source_key);
+
+-- reach: one row per record of which differences may stand otherwise than after the release before; with all of their
+-- own entity type these are no more than what changed.
+create temp table if not exists reach (
+  entity text not null, source text not null, source_key text not null, primary key (entity, source, source_key))
+  without rowid;
 
 -- holds: one row per open ticket about a record that says what is now the golden value, as it did.
 create temp table if not exists holds (ticket_id integer primary key);

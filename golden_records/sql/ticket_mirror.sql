@@ -1,3 +1,6 @@
+-- stands_against: made here, when all that stands is there.
+create index if not exists temp.stands_against on stands (value_source, value_source_key);
+
 -- stands: where a source upholds its value, the same difference as it was put to the other side, which still says so.
 -- A value that a steward chose is asked back to nobody.
 insert or ignore into stands

@@ -22,9 +22,9 @@ with said as (
   group by 1, 2, 3, 4, 5
 )
 select n.ticket_id, a.answer, $as_of, a.decision_id, $release, '{}', a.steward, $now
-from stands as s
-join ticket_now as n using (entity, source, source_key, field, evidence)
-join said as a using (entity, source, source_key, field, evidence)
+from said as a
+cross join stands as s using (entity, source, source_key, field, evidence)
+cross join ticket_now as n using (entity, source, source_key, field, evidence)
 where n.answer is null and n.state <> 'closed'
   and not exists (select 1 from ticket_event as e where e.ticket_id = n.ticket_id and e.decision_id = a.decision_id)
 order by n.ticket_id;

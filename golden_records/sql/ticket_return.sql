@@ -4,6 +4,6 @@ select n.ticket_id, case n.answer when 'upheld' then 'upheld' else 'reopened' en
        case when n.answer is 'upheld' then null else $due end,
        case when n.answer is 'upheld' then n.answered_by end, $release, '{}', $actor, $now
 from stands as s
-join ticket_now as n using (entity, source, source_key, field, evidence)
+cross join ticket_now as n using (entity, source, source_key, field, evidence)
 where n.state = 'closed' and n.reason in ('agrees', 'withdrawn', 'settled', 'superseded', 'dropped')
 order by n.ticket_id;

@@ -42,13 +42,13 @@ class Rule:
 class Blocks:
     """The blocks of one rule.
 
-    member  ordinals, block after block, in each block ascending
-    end     for every member the position behind the last of its block
+    member  ordinals, block after block, in each block ascending; in 32 bits where these do
+    end     for every member the position behind the last of its block; likewise
     of      each record's block or NONE; for a rule with `each` the list of its blocks instead
     """
 
-    member: Positions
-    end: Positions
+    member: NDArray[np.integer]
+    end: NDArray[np.integer]
     of: Narrow | Lists
 
     @property
@@ -150,21 +150,26 @@ def _sorted(count: int, record: Positions, number: Ints, each: bool) -> Blocks:
     member = member[several]
     size = size[size > 1]
     block = np.repeat(np.arange(size.size, dtype=np.int32), size)
-    end = np.repeat(np.cumsum(size), size)
+    end = _fitting(np.repeat(np.cumsum(size), size), member.size)
     if not each:
         of = np.full(count, NONE, dtype=np.int32)
         of[member] = block
-        return Blocks(member, end, of)
+        return Blocks(_fitting(member, count), end, of)
     order = np.argsort(member << 32 | block)
     length = np.bincount(member, minlength=count).astype(np.int64)
-    return Blocks(member, end, Lists(np.cumsum(length) - length, length, block[order]))
+    return Blocks(_fitting(member, count), end, Lists(np.cumsum(length) - length, length, block[order]))
+
+
+def _fitting(values: Ints, most: int) -> NDArray[np.integer]:
+    """Whole numbers up to `most` in 32 bits where they fit."""
+    return values.astype(np.int32) if most <= np.iinfo(np.int32).max else values
 
 
 def among(made: Blocks, chosen: Bools) -> Blocks:
     """The blocks as they would be if only some records were there."""
     kept = chosen[made.member]
     behind = np.cumsum(kept, dtype=np.int64)
-    return Blocks(made.member[kept], behind[made.end[kept] - 1], made.of)
+    return Blocks(made.member[kept], behind[made.end[kept] - 1].astype(made.end.dtype), made.of)
 
 
 def alike(made: Blocks, group: Ints) -> int:
@@ -196,7 +201,7 @@ def stream(made: Sequence[Blocks], group: Ints, chunk: int) -> Iterator[tuple[in
             at = np.repeat(position[a : b + 1], counts)
             # The last partner of a member is the last of its block, and pair number `until - 1`.
             partner = one.end[at] - (until[at] - np.arange(low, high))
-            left, right = one.member[at], one.member[partner]
+            left, right = (one.member[place].astype(np.int64) for place in (at, partner))
             if isinstance(one.of, Lists):
                 once = _least(one, left, right, one.end[at])
                 left, right = where_true(once, left), where_true(once, right)
@@ -209,7 +214,7 @@ def stream(made: Sequence[Blocks], group: Ints, chunk: int) -> Iterator[tuple[in
             yield i, high - low, left, right
 
 
-def _least(one: Blocks, left: Positions, right: Positions, end: Positions) -> Bools:
+def _least(one: Blocks, left: Positions, right: Positions, end: NDArray[np.integer]) -> Bools:
     """Whether this is the first of the blocks that two records share: a pair counts once."""
     assert isinstance(one.of, Lists)
     pair, block = shared(one.of, left, one.of, right)

@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import duckdb
@@ -35,6 +37,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Hashes = NDArray[np.uint64]
 
+ASIDE = 1 << 20  # bytes: what is larger of the values of a domain is kept on disk
 NULL = int(np.iinfo(np.int32).min)
 WIDE_NULL = int(np.iinfo(np.int64).min)
 NARROW = frozenset({"TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT"})
@@ -69,6 +72,23 @@ class Domain:
 
     hashes: Hashes
     values: pa.Array
+
+    def aside(self, folder: Path) -> Domain:
+        """The same in a file that has no name any more and is mapped into memory, where it is large.
+
+        Codes are what is compared: of the values few are ever looked at, and so they need not take memory.
+        """
+        if self.values.nbytes < ASIDE or self.hashes.size != len(self.values):
+            return self
+        folder.mkdir(exist_ok=True, mode=0o700)
+        with NamedTemporaryFile(dir=folder, prefix="domain_") as file:
+            batch = pa.record_batch([pa.array(self.hashes), self.values], names=["hash", "value"])
+            with pa.ipc.new_file(file, batch.schema) as writer:
+                writer.write_batch(batch)
+            file.flush()
+            with pa.memory_map(file.name) as mapped, pa.ipc.open_file(mapped) as reader:
+                batch = reader.get_batch(0)
+        return Domain(batch.column("hash").to_numpy(), batch.column("value"))
 
 
 @dataclass
@@ -126,6 +146,9 @@ class Reader:
         self.columns = Columns(number(con, "select count(*) from standard"))
         self._entity = entity
         self._fields: dict[str, Origin] = {}
+        # Where DuckDB spills; a connection of no workspace names none.
+        spill = Path(con.execute("select current_setting('temp_directory')").fetchall()[0][0])
+        self._spill = spill if spill.is_absolute() else None
         held = {name for name, *_ in con.execute("describe standard").fetchall()}
         # A share of `standard` that stands alone does not know which texts its values came from.
         self._numbered = {name for name in entity.fields if f"{name}__{NTH}" in held}
@@ -162,6 +185,8 @@ class Reader:
             for value, origin in zip(selected, origins, strict=True)
         ]
         codes, domain = together([(hashes, values) for _, hashes, values in parts])
+        if self._spill is not None:
+            domain = domain.aside(self._spill)
         for i, sql in enumerate([*texts, *lists]):
             self.columns.domains[sql] = domain
             if i < len(texts):

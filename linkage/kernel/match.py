@@ -272,10 +272,10 @@ class Kernel:
         self.frequency = {column: frequency_of(con, self.columns, column) for column in self.compiled.adjusted}
         self.model = Model.of(entity, self.compiled, settled, self.frequency)
         self.group: Ints = groups(self.columns, self.compiled.group)
-        self.blocks: list[Blocks] = [blocks(con, self.columns, rule) for rule in self.compiled.rules]
+        self._blocks: list[Blocks] = [blocks(con, self.columns, rule) for rule in self.compiled.rules]
         self.estimates = [
             RulePairs(hub_name(rule), one.pairs - alike(one, self.group))
-            for rule, one in zip(entity.blocking, self.blocks, strict=True)
+            for rule, one in zip(entity.blocking, self._blocks, strict=True)
         ]
         con.execute("create or replace table pair_count (rule varchar, pairs bigint)")
         con.executemany("insert into pair_count values (?, ?)", [[one.rule, one.pairs] for one in self.estimates])
@@ -291,7 +291,8 @@ class Kernel:
 
     @cached_property
     def _among_heads(self) -> list[Blocks]:
-        return self.classes.among(self.blocks)
+        self._blocks = self.classes.among(self._blocks)  # those of all records have done their work and go
+        return self._blocks
 
     @property
     def looks(self) -> int:
@@ -318,6 +319,11 @@ class Kernel:
         con.execute("create or replace table candidate_total as select $pairs::bigint as pairs", {"pairs": compared})
         return compared
 
+    def forget_blocks(self) -> None:
+        """Give back the memory of the blocks: what was matched is packed without them."""
+        self._blocks = []
+        self.__dict__.pop("_among_heads", None)
+
     def _heads(self) -> Iterator[tuple[int, int, Positions, Positions]]:
         """Pairs of heads of classes that stand for pairs of records, each with the first rule that makes it."""
         made = self._among_heads
@@ -340,7 +346,7 @@ class Kernel:
         table = {
             "record_l": record[left],
             "record_r": record[right],
-            "match_key": pa.array([str(i) for i in range(len(self.blocks))]).take(pa.array(rule[worth][of])),
+            "match_key": pa.array([str(i) for i in range(len(self.compiled.rules))]).take(pa.array(rule[worth][of])),
             "match_weight": found.total[of],
             "verdict": pa.array(VERDICTS).take(pa.array(found.verdict[of])),
         }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -49,5 +51,11 @@ def test_a_difference_is_seen(found: Document, work: Path) -> None:
     assert compare(work / "changed", work / "full") == [
         "person/golden.parquet: 1 rows are only in the one, 0 only in the full one"
     ]
+    with closing(sqlite3.connect(work / "full/decisions.sqlite")) as db, db:
+        db.execute(
+            "insert into ticket_event (ticket_id, kind, at, detail, actor, recorded_at) "
+            "values (1, 'sent', '2026-02-02', '{}', 'eve', '2026-02-02')"
+        )
+    assert "decisions.sqlite: ticket_event differs" in compare(work / "changed", work / "full")
     (work / "full/releases/2/person/relation.parquet").unlink()
     assert "person/relation.parquet: only one release has it" in compare(work / "changed", work / "full")

@@ -14,10 +14,12 @@ import duckdb
 import pytest
 
 from golden_records import release
+from golden_records.answers import take_one
 from golden_records.manifest import file_sha256, read_manifest
 from golden_records.plan import Plan, plan
 from golden_records.rows_of import RowsOf
 from golden_records.segments import KEYS, table_sql
+from golden_records.tickets import TicketStore
 from linkage.backup import backup, restore
 from linkage.decisions import DecisionStore
 from linkage.progress import SILENT, Reporter
@@ -69,6 +71,7 @@ def test_what_changed_alone_gives_the_release_that_everything_gives(
     told = []
     for number in range(2, effort(5, 9)):
         told.append(world.step())
+        told.append(_answered(world))
         other = copy(world.ws, tmp_path / f"other{number}")
         planned, everything = released(world.ws, world.rules), released(other, world.rules, full=True)
         assert everything.whole and not planned.whole
@@ -76,6 +79,31 @@ def test_what_changed_alone_gives_the_release_that_everything_gives(
         now, wanted = content(world.ws.root, number), content(other.root, number)
         for table in wanted:
             assert sorted(map(repr, now[table])) == sorted(map(repr, wanted[table])), (table, told)
+        assert tickets_of(world.ws) == tickets_of(other), told
+
+
+def _answered(world: World) -> str:
+    """Somebody answers some of the tickets."""
+    asked = TicketStore(world.decisions)
+    tickets = asked.tickets(states=("open",))
+    told = []
+    for ticket in world.rng.sample(tickets, min(3, len(tickets))):
+        answer = world.rng.choice(("维持原值", "不予采纳"))
+        take_one(asked, world.rules, ticket.ticket_id, (answer, "", "seen"), world.day, "eve")
+        told.append(f"{answer} {ticket.source_key} {ticket.field}")
+    return ", ".join(told)
+
+
+def tickets_of(ws: Workspace) -> list[list[tuple[Any, ...]]]:
+    """All tickets and what became of them."""
+    with TicketStore(DecisionStore(ws.decisions)).reading() as db:
+        return [
+            db.execute(f"select {columns} from {table} order by 1").fetchall()
+            for table, columns in (
+                ("ticket", "ticket_id, entity, source, source_key, field, evidence, golden_id, value, said, release"),
+                ("ticket_event", "event_id, ticket_id, kind, at, reason, due, decision_id, release, detail"),
+            )
+        ]
 
 
 class Deadly:

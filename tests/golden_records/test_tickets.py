@@ -202,6 +202,21 @@ def test_a_release_whose_run_died_before_its_tickets_were_opened_is_taken_in_by_
     assert broken.store.tickets() == whole.store.tickets()
 
 
+def test_an_entity_type_that_is_delivered_later_is_asked_about_as_well(tmp_path: Path) -> None:
+    yard = Yard.create(tmp_path / "ws")
+    boats = yard.ws.rules_folder / "boat"
+    shutil.copytree(yard.ws.rules_folder / "ship", boats)
+    said = (boats / "entity.toml").read_text("utf-8").replace('entity = "ship"', 'entity = "boat"')
+    (boats / "entity.toml").write_text(said.replace('prefix = "S"', 'prefix = "B"'), "utf-8")
+    for entity, day in (("ship", FIRST), ("boat", SECOND)):
+        yard.deliver("registry", f"{day}", _ship("r", 0, "海鸥"), entity=entity)
+        yard.deliver("insurer", f"{day}", _ship("i", 0, "海鸥"), entity=entity)
+        yard.deliver("harbour", f"{day}", _ship("h", 0, "海鸥号"), entity=entity)
+        yard.release(day)
+    opened = Office(yard).store.tickets()
+    assert [(t.entity, t.release, t.state) for t in opened] == [("ship", 1, "open"), ("boat", 2, "open")]
+
+
 def test_where_the_tickets_cannot_be_opened_the_release_stands_all_the_same(
     office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
