@@ -162,33 +162,23 @@ class Made:
 class OnDisk:
     """What a store is written of where no kernel matched: the same columns, of which one domain at a time is in memory.
 
-    The others are in files of `folder`, mapped, and may be let go of by the system.
+    The others are in files of `folder`, mapped, and may be let go of by the system; values are anyway (`Domain.aside`).
     """
 
     def __init__(self, con: duckdb.DuckDBPyConnection, entity: Entity, folder: Path) -> None:
         folder.mkdir(mode=0o700)
         self.compiled = Compiled.of(con, entity)
         reader = Reader(con, entity)
-        self.columns = Columns(reader.columns.count, types=reader.columns.types)
+        read = reader.columns
+        self.columns = Columns(read.count, domains=read.domains, types=read.types)
         for n, _ in enumerate(reading(reader, self.compiled.needed)):
-            _put_away(reader.columns, self.columns, folder / f"{n}.arrow")
+            path = folder / f"{n}.arrow"
+            write_arrays(path, _arrays(read), {})
+            _fill(self.columns, read_arrays(path)[0])
+            for moved in (read.codes, read.numbers, read.lists):
+                moved.clear()
             reader.forget()
         self.frequency = {column: frequency_of(con, self.columns, column) for column in self.compiled.adjusted}
-
-
-def _put_away(columns: Columns, into: Columns, path: Path) -> None:
-    """Move what was read of one domain into a file, and what the file says into `into`."""
-    domains = {id(domain): domain for domain in columns.domains.values()}
-    arrays = _arrays(columns)
-    for i, domain in enumerate(domains.values()):
-        arrays |= {f"texts {i}": domain.values, f"hashes {i}": domain.hashes}
-    write_arrays(path, arrays, {})
-    back, _ = read_arrays(path)
-    _fill(into, back)
-    known = {one: Domain(_numpy(back[f"hashes {i}"]), back[f"texts {i}"]) for i, one in enumerate(domains)}
-    into.domains |= {sql: known[id(domain)] for sql, domain in columns.domains.items()}
-    for moved in (columns.codes, columns.numbers, columns.lists, columns.domains):
-        moved.clear()
 
 
 def write(
