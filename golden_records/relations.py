@@ -19,7 +19,7 @@ from golden_records.affected import part_of, within
 from golden_records.far_relations import FEW, Statement, join_far
 from golden_records.sql import run
 from golden_records.succession import succeed
-from linkage.references import name_items
+from linkage.references import name_items, name_members
 from linkage.spark.shelf import Shelf
 from linkage.sql import number
 from rules.columns import quote
@@ -113,6 +113,7 @@ def _name_late(
         named, renamed = quote(f"named_{field}"), quote(f"renamed_{field}")
         con.execute(f"create table if not exists {named} (item varchar, name varchar)")
         con.execute(f"create or replace temp table {renamed} as from {named}")
+        name_members(con, target)
         name_items(con, field, target, as_of)
         con.execute(
             f"create or replace temp table {renamed} as select item "

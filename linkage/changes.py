@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from linkage import touched
 from linkage.block import RulePairs
@@ -25,6 +26,7 @@ from linkage.decided import Decided, SourceRecord
 from linkage.frequencies import block_keys, block_known, block_source, block_text, hubs_sql
 from linkage.kernel import store
 from linkage.kernel.match import Kernel
+from linkage.kernel.partners import partners
 from linkage.splink_model import compared_columns, named_columns, sided_columns
 from linkage.sql import number, transaction
 from linkage.values import NTH
@@ -45,8 +47,14 @@ def match_changes(
     con.execute(_TORN)
     con.execute("delete from candidate_pair where record_l in (from gone) or record_r in (from gone)")
     con.execute("create or replace temp table partner as from came")
-    for rule in rules.entity.blocking:
-        con.execute(f"insert into partner {partners_sql(rule)}")
+    found = None if packed is None else partners(con, rules.entity, packed)
+    if found is None:
+        for rule in rules.entity.blocking:
+            con.execute(f"insert into partner {partners_sql(rule)}")
+    else:
+        con.register("found_packed", pa.table({"record_id": found}))
+        con.execute("insert into partner from found_packed")
+        con.unregister("found_packed")
     moved = [record for (record,) in con.execute("from partner union from gone").fetchall()]
     with population(con, rules, "partner", _matching_columns(rules.entity)):
         kernel = Kernel(con, rules)

@@ -9,7 +9,7 @@ nor an internal number shows in what is matched. It is matched before the entity
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import duckdb
 
@@ -39,31 +39,36 @@ def delivered_sql(entity: Entity, sources: Sources, field: str) -> str:
       lambda item: case source{prefix} else '' end || item), ';')"""
 
 
-def resolve(con: duckdb.DuckDBPyConnection, field: str, target: EntityRules, as_of: object) -> None:
-    """Fill `golden` of `value_<field>` from the clusters of `target`, where these are there."""
+def resolve(con: duckdb.DuckDBPyConnection, fields: Sequence[str], target: EntityRules, as_of: object) -> None:
+    """Fill `golden` of `value_<field>` of some fields from the clusters of `target`, where these are there."""
     if not has_table(con, target.name, "cluster"):
         return
-    table, named = quote("value_" + field), quote("named_" + field)
-    name_items(con, field, target, as_of)
-    con.execute(
-        f"""
-        create or replace table {table} as
-        with told as (
-            select raw, list_sort(list_distinct(list(coalesce(n.name, item)))) as golden,
-                   bool_or(n.name is null) as lost
-            from (select raw, unnest(keys) as item from {table}) left join {named} as n using (item)
-            group by raw
+    name_members(con, target)
+    for field in fields:
+        table, named = quote("value_" + field), quote("named_" + field)
+        name_items(con, field, target, as_of)
+        con.execute(
+            f"""
+            create or replace table {table} as
+            with told as (
+                select raw, list_sort(list_distinct(list(coalesce(n.name, item)))) as golden,
+                       bool_or(n.name is null) as lost
+                from (select raw, unnest(keys) as item from {table}) left join {named} as n using (item)
+                group by raw
+            )
+            select v.* replace (
+                coalesce(t.golden, v.golden) as golden,
+                case when t.lost then list_sort(list_append(v.findings, '{UNKNOWN}')) else v.findings end as findings)
+            from {table} as v left join told as t using (raw)
+            """
         )
-        select v.* replace (
-            coalesce(t.golden, v.golden) as golden,
-            case when t.lost then list_sort(list_append(v.findings, '{UNKNOWN}')) else v.findings end as findings)
-        from {table} as v left join told as t using (raw)
-        """
-    )
 
 
 def name_items(con: duckdb.DuckDBPyConnection, field: str, target: EntityRules, as_of: object) -> None:
-    """Build `named_<field>`: what each item of a reference was found to be, by name (`source/source_key`)."""
+    """Build `named_<field>`: what each item of a reference was found to be, by name (`source/source_key`).
+
+    Reads `member_name` of `target`.
+    """
     named = quote("named_" + field)
     con.execute(f"create or replace table {named} (item varchar, name varchar)")
     con.execute(
@@ -73,20 +78,31 @@ def name_items(con: duckdb.DuckDBPyConnection, field: str, target: EntityRules, 
         execute(con, f"insert into {named} {sql}", as_of=as_of)
 
 
+def name_members(con: duckdb.DuckDBPyConnection, target: EntityRules) -> None:
+    """Build `member_name`: every record of an entity type, as a reference calls it, and the name of its entity."""
+    schema = quote(target.name)
+    con.execute(
+        f"""
+        create or replace temp table member_name as
+        with said as materialized (
+            select record_id, cluster_id, source || '/' || source_key as item
+            from {schema}.standard join {schema}.cluster using (record_id)
+        ), several as (
+            select cluster_id from {schema}.cluster where record_id <> cluster_id
+        ), first as (
+            select cluster_id, min(item) as name from said semi join several using (cluster_id) group by cluster_id
+        )
+        select record_id, item, coalesce(name, item) as name from said left join first using (cluster_id)
+        """
+    )
+
+
 def named_sqls(con: duckdb.DuckDBPyConnection, target: EntityRules) -> list[str]:
     """SQL of (item, name) for every item of `asked` that some record of `target` answers to.
 
     An identifier that several entities hold names none of them.
     """
     schema = quote(target.name)
-    con.execute(
-        f"""
-        create or replace temp table member_name as
-        select s.record_id, s.source || '/' || s.source_key as item,
-               min(s.source || '/' || s.source_key) over (partition by c.cluster_id) as name
-        from {schema}.standard as s join {schema}.cluster as c using (record_id)
-        """
-    )
     found = ["select item, name from member_name where item in (select item from asked)"]
     for name, rule in target.entity.fields.items():
         prefix = literal(f"#{name}/")

@@ -92,11 +92,11 @@ def read_fields(
             for field in fields:
                 said = [field, signatures[field], as_of]
                 con.execute("insert or replace into reading (field, sha256, as_of) values (?, ?, ?)", said)
-    for field, target in targets.items():
-        if target is None or field not in resolved:
-            continue
-        load_references(con, target.entity, rules_folder)
-        references.resolve(con, field, target, as_of)
+    for target in {one.name: one for one in targets.values() if one is not None}.values():
+        named = [field for field, one in targets.items() if one is target and field in resolved]
+        if named:
+            load_references(con, target.entity, rules_folder)
+            references.resolve(con, named, target, as_of)
     arrived.write()
     return frozenset(anew)
 

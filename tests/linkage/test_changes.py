@@ -15,8 +15,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from demo.population import generate
+from linkage.changes import partners_sql
 from linkage.decisions import Decision, DecisionStore
 from linkage.ingest import load_file
+from linkage.kernel.partners import partners
 from linkage.link import link
 from linkage.values import NTH
 from linkage.workspace import Workspace, use_entity
@@ -77,6 +79,22 @@ def both(ws: Workspace, aside: Path, as_of: date) -> dict[str, int | None]:
         for table, rows in tables.items():
             assert mine[entity][table] == rows, (entity, table)
     return changed
+
+
+def check_partners(ws: Workspace, name: str) -> int:
+    """The packed store tells of some records who shares a block with them, as SQL does; gives how many do."""
+    con, one = ws.connect(), ws.load_rules().entities[name]
+    try:
+        use_entity(con, name)
+        con.execute("create or replace temp table newcomer as from standard where hash(source_key) % 3 = 0")
+        counting = {record for (record,) in con.execute("select record_id from standard").fetchall()}
+        said = [con.execute(partners_sql(rule)).fetchall() for rule in one.entity.blocking]
+        found = partners(con, one.entity, ws.packed / name)
+        assert found is not None
+        assert set(found.tolist()) & counting == {record for rows in said for (record,) in rows}
+        return len(found)
+    finally:
+        con.close()
 
 
 # ── boats that a test makes up ──────────────────────────────────────────────────────────────────────
@@ -179,6 +197,7 @@ def test_any_deliveries_and_decisions_in_any_order(
             decide(ws, step["say"])
         assert both(ws, folder / "aside", day)["boat"] is not None
     check_search(ws, "boat", day)
+    check_partners(ws, "boat")
 
 
 # ── a province in three deliveries ──────────────────────────────────────────────────────────────────
@@ -199,3 +218,6 @@ def test_a_province_of_five_entity_types_in_three_deliveries(tmp_path: Path) -> 
         # The first run links everything whichever way it is asked.
         changed.append(both(ws, tmp_path / "aside", as_of) if changed else linked(ws, as_of, full=False)[1])
     assert None not in [changed[-1][name] for name in ("committee", "organization", "person", "household")]
+    assert all(check_partners(ws, name) for name in changed[-1])
+    (ws.packed / "person" / "index.json").unlink()
+    assert partners(duckdb.connect(), rules.entities["person"].entity, ws.packed / "person") is None
