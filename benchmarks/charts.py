@@ -6,13 +6,17 @@
     ladder_memory.svg   peak memory by step over records
     versus_splink.svg   CPU of plain Splink ÷ CPU of the kernel, run after run
     peers.svg           CPU seconds and F1 of every package of the last run
+    spark.svg           bytes shuffled and CPU on Spark by step over records, measured, and from there on extrapolated
 
 A chart without a run is not drawn. The ladder shows the newest run of every rung of the newest commit that has one.
+What Spark moves is drawn of the latest state, `spark.json`, of all that was measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +24,9 @@ from typing import Any
 import altair as alt
 import vl_convert
 
+from benchmarks.spark import GOALS, MOVED
 from benchmarks.steps import RESULTS, Document, history
+from benchmarks.versus_splink import ENTITY
 from linkage.growth import exponent
 
 STEPS = ("load", "link", "plan", "publish", "all")
@@ -147,11 +153,68 @@ def _peers(folder: Path) -> Chart | None:
     )
 
 
+def _spark(folder: Path) -> Chart | None:
+    """The steps on Spark over records; every record beyond the largest run costs what one of that run did."""
+    path = folder / "spark.json"
+    found = json.loads(path.read_text("utf-8")).values() if path.exists() else ()
+    persons = [(one["sides"]["spark"]["entities"].get(ENTITY), one["steps"]) for one in found]
+    runs = sorted(((mine["records"], steps) for mine, steps in persons if mine), key=lambda run: run[0])
+    if not runs:
+        return None
+    data = []
+    for step in MOVED:
+        measured = [(records, *_moved(step, records, steps)) for records, steps in runs]
+        records, shuffled, hours = measured[-1]
+        more = [(goal, shuffled / records * goal, hours / records * goal) for goal in GOALS.values()]
+        for how, points in (("measured", measured), ("extrapolated", [measured[-1], *more])):
+            data += [
+                {"step": step, "how": how, "records": at, "shuffled": moved, "hours": cpu} for at, moved, cpu in points
+            ]
+    largest = runs[-1][0]
+    panels = [_extrapolated(data, "shuffled", "shuffled", "~s", "B"), _extrapolated(data, "hours", "CPU hours", "~g")]
+    return alt.hconcat(*panels, title=f"persons on Spark, measured up to {largest:,} records")
+
+
+def _moved(step: str, records: int, steps: list[Document]) -> tuple[float, float]:
+    """The bytes that a step of persons shuffled, and its hours of CPU."""
+    (mine,) = (one for one in steps if (one["entity"], one["step"]) == (ENTITY, step))
+    return mine["shuffled_per_record"] * records, mine["spark_cpu_s"] / 3600
+
+
+def _extrapolated(data: list[Document], figure: str, title: str, form: str, unit: str = "") -> Chart:
+    """One figure of the steps over records: measured points, what follows from the largest dashed."""
+    scale = alt.Scale(type="log", nice=False, padding=12)
+    kinds = alt.Scale(domain=["measured", "extrapolated"], range=[[1, 0], [5, 4]])
+    base = alt.Chart(alt.Data(values=data)).encode(
+        x=alt.X("records:Q", title="records", scale=scale, axis=_decades(data, "records", "~s")),
+        y=alt.Y(f"{figure}:Q", title=title, scale=scale, axis=_decades(data, figure, form, unit)),
+        color=alt.Color("step:N", title=None, sort=None, scale=alt.Scale(range=list(COLOURS[:3]))),
+    )
+    dashes = alt.StrokeDash("how:N", title=None, scale=kinds)
+    lines = base.mark_line().encode(strokeDash=dashes)
+    points = base.transform_filter("datum.how === 'measured'").mark_point(filled=True, size=45, opacity=1)
+    goals = [{"records": goal, "said": name} for name, goal in GOALS.items()]
+    marks = alt.Chart(alt.Data(values=goals)).encode(x="records:Q")
+    rules = marks.mark_rule(color="#888888", strokeDash=[2, 3])
+    names = marks.mark_text(angle=270, align="left", dy=-6, dx=4, color="#555555").encode(
+        y=alt.value(320), text="said:N"
+    )
+    return (rules + names + lines + points).properties(width=400, height=320)
+
+
+def _decades(data: list[Document], figure: str, form: str, unit: str = "") -> Chart:
+    """An axis that names the powers of ten."""
+    ends = [math.log10(extreme(point[figure] for point in data)) for extreme in (min, max)]
+    powers = range(math.ceil(ends[0]), math.floor(ends[1]) + 1)
+    return alt.Axis(format=form, values=[10.0**power for power in powers], labelExpr=f"datum.label + '{unit}'")
+
+
 CHARTS: dict[str, Callable[[Path], Chart | None]] = {
     "ladder_cpu": _cpu,
     "ladder_memory": _memory,
     "versus_splink": _versus_splink,
     "peers": _peers,
+    "spark": _spark,
 }
 
 

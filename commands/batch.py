@@ -6,6 +6,8 @@ import csv
 import dataclasses
 import getpass
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,6 +29,7 @@ from linkage.train import Estimator
 from linkage.train import train as train_weights
 from linkage.workspace import Workspace, use_entity
 from rules.errors import InputError, RefusedError
+from rules.model import EntityRules
 
 app = typer.Typer()
 SHOWN = 10
@@ -43,6 +46,10 @@ def load(
     ] = None,
     observed_on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day it speaks of.")] = None,
     rejects: Annotated[Path | None, typer.Option(help="Write the rejected rows to this CSV file.")] = None,
+    engine: Annotated[
+        Literal["kernel", "spark"], typer.Option(help="What reads the files; both read the same.")
+    ] = "kernel",
+    master: Annotated[str | None, typer.Option(help="With --engine spark: where; default: local[*].")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Land files and take in their rows. Nothing is lost: what is rejected is kept with its line and reason."""
@@ -50,14 +57,22 @@ def load(
     reports, refused = [], []
     with open_batch(workspace, "load") as batch:
         check_disk(workspace, sum(ingest.disk_needed(path) for path in files if path.is_file()))
-        with Bars().step("load", len(files)) as advance:
+        bars, day = Bars(), observed_on.date() if observed_on else None
+        far = links.spark_of(batch.ws, master).loading() if engine == "spark" else None
+        if far is not None:
+            with bars.step("read"):
+                far.ahead(batch.con, _arriving(batch, files, entity, source))
+        with bars.step("load", len(files)) as advance:
             for path in files:
                 try:
-                    reports.append(_load(batch, path, entity, source, observed_on.date() if observed_on else None))
+                    one, named = _source_of(batch, path, entity, source)
+                    reports.append(ingest.load_file(batch.con, batch.ws, one, named, path, day, far))
                 except InputError as error:
                     refused.append({"file": path.name, "reason": str(error)})
                     batch.trail.append("load refused", refused[-1])
                 advance(1)
+        if far is not None:
+            far.clear()
         if rejects is not None:
             _write_rejects(batch, rejects, reports)
     document = {"loaded": [dataclasses.asdict(report) for report in reports], "refused": refused}
@@ -343,7 +358,8 @@ def _files(paths: list[Path]) -> list[Path]:
     return found
 
 
-def _load(batch: Batch, path: Path, entity: str | None, source: str | None, day: date | None) -> ingest.LoadReport:
+def _source_of(batch: Batch, path: Path, entity: str | None, source: str | None) -> tuple[EntityRules, str]:
+    """The entity type and the source that a file comes from, as named or by its name."""
     if source is None:
         entity, source = ingest.match_source(batch.rules, path)
     owners = [one for one in batch.rules.entities.values() if source in one.sources.sources]
@@ -353,7 +369,16 @@ def _load(batch: Batch, path: Path, entity: str | None, source: str | None, day:
         raise InputError(f"{path.name}: {source!r} is no registered source (known: {known}); see sources.toml")
     if len(owners) > 1:
         raise InputError(f"{path.name}: several entity types have a source {source!r}; name one with --entity")
-    return ingest.load_file(batch.con, batch.ws, owners[0], source, path, day)
+    return owners[0], source
+
+
+def _arriving(
+    batch: Batch, paths: list[Path], entity: str | None, source: str | None
+) -> Iterator[tuple[EntityRules, str, Path]]:
+    """The files of which it is known where they come from."""
+    for path in paths:
+        with suppress(InputError):
+            yield (*_source_of(batch, path, entity, source), path)
 
 
 def _write_rejects(batch: Batch, target: Path, reports: list[ingest.LoadReport]) -> None:

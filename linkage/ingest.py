@@ -16,7 +16,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
@@ -33,7 +33,8 @@ from rules.errors import InputError, NotFoundError
 from rules.model import EntityRules, Rules, Source
 
 _DATE_IN_NAME = re.compile(r"(?<!\d)(20\d{2})-?([01]\d)-?([0-3]\d)(?!\d)")
-_DAY = "try_cast({0} as date)"
+# What reads a file of a source of an entity type and makes table `staged_row` of its rows.
+Stage = Callable[[duckdb.DuckDBPyConnection, EntityRules, str, Path], reading.Incoming]
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,11 @@ def load_file(
     source: str,
     path: Path,
     observed_on: date | None = None,
+    stage: Stage | None = None,
 ) -> LoadReport:
     """Land `path` as a delivery of `source` and take in its rows; the same file again adds nothing.
+
+    `stage` is what reads the file; by default this process.
 
     The same content of another day is another delivery: a snapshot may say again what an earlier one said. Content
     that names no day and was loaded before is not delivered anew.
@@ -106,7 +110,7 @@ def load_file(
     stated = observed_on or _day_in(path.name)
     if done and (stated in done or (stated is None and declared.observed_on is None)):
         return _already(entity, source, path, sha256, done, stated)
-    incoming = _read(con, entity, declared, source, path)
+    incoming = (stage or stage_file)(con, entity, source, path)
     told = stated or _latest_row_day(con, declared)
     if done and (told is None or told in done):
         con.execute("drop table staged_row")
@@ -115,6 +119,15 @@ def load_file(
     loaded_at = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
     _land(ws, entity.name, source, path, sha256, day, loaded_at)
     return _take_in(con, entity, source, path.name, sha256, day, loaded_at, incoming)
+
+
+def is_new(con: duckdb.DuckDBPyConnection, entity: EntityRules, source: str, path: Path) -> bool:
+    """Whether `path` is a file that a source of the entity type may deliver, and of which nothing was loaded yet."""
+    declared = entity.sources.sources.get(source)
+    if declared is None or declared.grouped is not None or not path.is_file():
+        return False
+    prepare(con, entity)
+    return not _batches_of(con, source, _sha256(path))
 
 
 def _batches_of(con: duckdb.DuckDBPyConnection, source: str, sha256: str) -> dict[date, int]:
@@ -152,7 +165,7 @@ def reload_landed(con: duckdb.DuckDBPyConnection, ws: Workspace, rules: Rules) -
                 raise NotFoundError(
                     f"{path} was loaded and is gone; copy it back from a backup, or load the file again"
                 )
-            incoming = _read(con, entity, entity.sources.sources[note["source"]], note["source"], path)
+            incoming = stage_file(con, entity, note["source"], path)
             _take_in(con, entity, note["source"], note["file"], note["sha256"], day, at, incoming)
             count += 1
     return count
@@ -226,11 +239,26 @@ def prepare(con: duckdb.DuckDBPyConnection, entity: EntityRules) -> None:
     con.execute(f"create or replace table landing as select '{wanted}' as sha256")
 
 
-def _read(
-    con: duckdb.DuckDBPyConnection, entity: EntityRules, declared: Source, source: str, path: Path
-) -> reading.Incoming:
-    """Read the file, check its headings and make table `staged_row`: one mapped row per readable row."""
+def stage_file(con: duckdb.DuckDBPyConnection, entity: EntityRules, source: str, path: Path) -> reading.Incoming:
+    """Read the file, check its headings and make table `staged_row`: one mapped row per readable row.
+
+    Raises:
+        InputError: the file cannot be read, has no rows, or lacks a column.
+    """
     incoming = reading.read(con, path)
+    map_rows(con, entity, source, path.name, incoming)
+    return incoming
+
+
+def map_rows(
+    con: duckdb.DuckDBPyConnection, entity: EntityRules, source: str, name: str, incoming: reading.Incoming
+) -> None:
+    """Check the headings of a file that was read and make table `staged_row` of table `incoming`.
+
+    Raises:
+        InputError: the file has no rows, or lacks a column.
+    """
+    declared = entity.sources.sources[source]
     place = {heading: f"c{i}" for i, heading in enumerate(incoming.headings)}
     wanted = [*declared.key, *(h for field, h in declared.columns.items() if field not in declared.optional)]
     wanted += [declared.observed_on] if declared.observed_on else []
@@ -238,9 +266,9 @@ def _read(
     wanted += list(declared.duplicate_free) if isinstance(declared.duplicate_free, tuple) else []
     missing = [heading for heading in dict.fromkeys(wanted) if heading not in place]
     if missing:
-        raise InputError(f"{path.name} line 1: {'; '.join(_missing(name, incoming.headings) for name in missing)}")
+        raise InputError(f"{name} line 1: {'; '.join(_missing(one, incoming.headings) for one in missing)}")
     if not incoming.rows and not incoming.rejected:
-        raise InputError(f"{path.name}: no rows below the heading; nothing was loaded")
+        raise InputError(f"{name}: no rows below the heading; nothing was loaded")
     values = {field: f"nullif({place[h]}, '')" for field, h in declared.columns.items() if h in place}
     fields = ", ".join(f"{values.get(name, 'null::varchar')} as {quote(name)}" for name in entity.entity.fields)
     key = " || '-' || ".join(f"trim({place[name]})" for name in declared.key)
@@ -252,14 +280,15 @@ def _read(
     if isinstance(declared.duplicate_free, tuple):
         group = " || '/' || ".join(["$source", *(f"trim({place[name]})" for name in declared.duplicate_free)])
     day = place[declared.observed_on] if declared.observed_on else "null"
+    framed = [_framed(quote(field)) if field in declared.columns else "'~'" for field in entity.entity.fields]
+    text = " || ".join([*framed, _framed("observed_text"), _framed("dup_group")])
     con.execute(
-        f"create or replace temp table staged_row as select line, nullif({key}, '') as source_key, {op} as op, "
-        f"{_read_day(day)} as observed_on, {day}::varchar as observed_text, {group}::varchar as dup_group, {fields} "
-        "from incoming",
+        f"create or replace temp table staged_row as select *, md5({text}) as row_hash from ("
+        f"select line, nullif({key}, '') as source_key, {op} as op, {_read_day(day)} as observed_on, "
+        f"{day}::varchar as observed_text, {group}::varchar as dup_group, {fields} from incoming)",
         {"source": source} if "$source" in group else None,
     )
     con.execute("drop table incoming")
-    return incoming
 
 
 def _read_day(column: str) -> str:
@@ -306,17 +335,14 @@ def _take_in(
             "from reject where batch_id = ?",
             [batch_id],
         )
-        mapped = {quote(field) for field in entity.sources.sources[source].columns}
-        framed = [_framed(name) if name in mapped else "'~'" for name in fields]
-        text = " || ".join([*framed, _framed("observed_text"), _framed("dup_group")])
         last = sql.number(con, "select coalesce(max(record_id), 0) from record")
-        con.execute(_VERSIONS.format(text=text), {"source": source, "last": last})
+        con.execute(_VERSIONS, {"source": source, "last": last})
         columns = ", ".join(fields)
         if delivery == "snapshot":
             con.execute(_BEFORE, {"source": source})
         con.execute(
             f"insert into record by position select v.record_id, $source, s.source_key, $batch, "
-            f"coalesce(s.observed_on, $day), v.row_hash, line, s.dup_group, {columns} "
+            f"coalesce(s.observed_on, $day), s.row_hash, line, s.dup_group, {columns} "
             "from staged_row as s join versioned as v using (line) where v.fresh",
             {"source": source, "batch": batch_id, "day": day},
         )
@@ -378,10 +404,11 @@ from staged_row where {_NO_KEY} or source_key in (from repeated)"""
 _VERSIONS = f"""
 create or replace temp table versioned as
 with hashed as (
-  select line, source_key, op, md5({{text}}) as row_hash from staged_row
+  select line, source_key, op, row_hash from staged_row
   where not {_NO_KEY} and source_key not in (from repeated)
 )
-select h.*, r.record_id is null and op = 'upsert' as fresh, coalesce(r.record_id, $last + h.line) as record_id
+select h.line, h.source_key, h.op, r.record_id is null and op = 'upsert' as fresh,
+       coalesce(r.record_id, $last + h.line) as record_id
 from hashed as h
 left join (select source_key, row_hash, record_id from record where source = $source) as r
   on r.source_key = h.source_key and r.row_hash = h.row_hash"""

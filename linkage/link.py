@@ -355,7 +355,7 @@ def _pack(
     """Write the packed store of all records where what changed was not added to it, or was too often."""
     made = store.Made.read(folder)
     if anew or made is None or made.basis != made_with or made.outgrown:
-        store.write(con, one, kernel or Kernel(con, one), folder, made_with, as_of)
+        store.write(con, one, kernel, folder, made_with, as_of)
 
 
 def _changed(con: duckdb.DuckDBPyConnection) -> int | None:

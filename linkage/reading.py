@@ -2,7 +2,8 @@
 
 No type is ever guessed: a float eats the end of an identity number and an integer the zero before a code.
 A text file without quotes, blank lines and faults is read block by block by polars; any other row by row by Python's
-csv module, which knows the line of every row. Both give the same table; a test compares them.
+csv module, which knows the line of every row. Both give the same table; a test compares them. What is read block by
+block can be read in parts, too, and so can the row groups of Parquet (see spark/loading.py).
 Writes: incoming (line and one VARCHAR column per heading, named c0, c1, …). A row that cannot be read is
 given back with its line and reason; a file that cannot be read is refused.
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 import duckdb
 import fastexcel
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from rules.errors import InputError
 
@@ -46,6 +48,25 @@ class Incoming:
     rejected: tuple[Rejected, ...]
 
 
+@dataclass(frozen=True)
+class Opening:
+    """How a text file is written, as its heading and its bytes say; `plain`: nothing speaks yet against blocks."""
+
+    encoding: str
+    delimiter: str
+    headings: tuple[str, ...]
+    plain: bool
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a file that can be read alone: bytes of a text file, or rows of a Parquet file (then no `opening`)."""
+
+    start: int
+    end: int
+    opening: Opening | None = None
+
+
 def read(con: duckdb.DuckDBPyConnection, path: Path) -> Incoming:
     """Read `path` into table `incoming`.
 
@@ -62,6 +83,40 @@ def read(con: duckdb.DuckDBPyConnection, path: Path) -> Incoming:
         case ".parquet":
             return _read_parquet(con, path)
     raise InputError(f"{path.name}: unknown ending {path.suffix!r}; expected one of {', '.join(SUFFIXES)}")
+
+
+def parts(path: Path, size: int) -> tuple[Part, ...]:
+    """The parts of about `size` bytes in which a file may be read; none where it can only be read whole.
+
+    Raises:
+        InputError: no heading.
+    """
+    found: list[Part] = []
+    if path.suffix.lower() in (".csv", ".txt", ".tsv"):
+        opening = _opening(path)
+        start, end = _below_heading(path), path.stat().st_size if opening.plain else 0
+        with path.open("rb") as file:
+            while start < end:
+                file.seek(min(start + size, end))
+                file.readline()
+                found.append(Part(start, file.tell(), opening))
+                start = file.tell()
+    elif path.suffix.lower() == ".parquet":
+        found = _row_groups(path, size)
+    return tuple(found) if len(found) > 1 else ()
+
+
+def read_part(con: duckdb.DuckDBPyConnection, path: Path, part: Part) -> Incoming | None:
+    """Read a part into table `incoming`, its first row as line 0; None where rows of it ask for reading the file whole.
+
+    Raises:
+        InputError: a damaged file.
+    """
+    if part.opening is None:
+        return _read_parquet(con, path, part)
+    if not _fill_plain(con, path, part.opening, part, 0):
+        return None
+    return Incoming(part.opening.headings, _count(con), ())
 
 
 def encoding_of(path: Path) -> str:
@@ -93,30 +148,48 @@ def _faults(path: Path, encoding: str) -> int:
 
 
 def _read_csv(con: duckdb.DuckDBPyConnection, path: Path) -> Incoming:
-    encoding, sound = _encoding(path)
+    opening = _opening(path)
+    if opening.plain and _fill_plain(con, path, opening, Part(_below_heading(path), path.stat().st_size), 2):
+        return Incoming(opening.headings, _count(con), ())
     rejected: list[Rejected] = []
+    with path.open(encoding=opening.encoding, errors="surrogateescape", newline="") as file:
+        reader = csv.reader(file, delimiter=opening.delimiter)
+        next(reader, [])
+        width = len(opening.headings)
+        rows = _fill(con, width, _good_rows(reader, width, opening.encoding, rejected))
+    return Incoming(opening.headings, rows, tuple(rejected))
+
+
+def _opening(path: Path) -> Opening:
+    encoding, sound = _encoding(path)
     with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
         first = file.readline()
         delimiter = max(_DELIMITERS, key=lambda d: (first.count(d), -_DELIMITERS.index(d)))
         file.seek(0)
         reader = csv.reader(file, delimiter=delimiter)
         headings = _headings(path, next(reader, []))
-        if sound and reader.line_num == 1 and _fill_plain(con, path, encoding, delimiter, len(headings)):
-            return Incoming(headings, _count(con), ())
-        rows = _fill(con, len(headings), _good_rows(reader, len(headings), encoding, rejected))
-    return Incoming(headings, rows, tuple(rejected))
+        return Opening(encoding, delimiter, headings, sound and reader.line_num == 1)
 
 
-def _fill_plain(con: duckdb.DuckDBPyConnection, path: Path, encoding: str, delimiter: str, width: int) -> bool:
-    """Read the rows of a plain text file into `incoming`; False where it is not plain (nothing is kept then).
+def _below_heading(path: Path) -> int:
+    """Where the second line of a file begins, in bytes."""
+    with path.open("rb") as file:
+        file.readline()
+        return file.tell()
+
+
+def _fill_plain(con: duckdb.DuckDBPyConnection, path: Path, opening: Opening, part: Part, line: int) -> bool:
+    """Read the rows of a part into `incoming`, the first as `line`; False where it is not plain (nothing is kept then).
 
     Plain: no quotes, no blank lines, no lone carriage returns, as many cells in every row as in the heading.
     """
+    encoding, delimiter, width = opening.encoding, opening.delimiter, len(opening.headings)
     _create_incoming(con, width)
-    line, rest = 2, b""
+    left, rest = part.end - part.start, b""
     with path.open("rb") as file:
-        file.readline()
-        while chunk := file.read(_CHUNK):
+        file.seek(part.start)
+        while chunk := file.read(min(_CHUNK, left)):
+            left -= len(chunk)
             block, newline, rest = (rest + chunk).rpartition(b"\n")
             if newline and not (read := _plain_block(con, block, encoding, delimiter, width, line)):
                 return False
@@ -190,19 +263,40 @@ def _read_xlsx(con: duckdb.DuckDBPyConnection, path: Path) -> Incoming:
     return Incoming(headings, _fill(con, len(headings), ((n, row) for n, row in cells if any(row))), ())
 
 
-def _read_parquet(con: duckdb.DuckDBPyConnection, path: Path) -> Incoming:
+def _read_parquet(con: duckdb.DuckDBPyConnection, path: Path, part: Part | None = None) -> Incoming:
     try:
         described = con.execute("describe select * from read_parquet(?)", [str(path)]).fetchall()
         headings = _headings(path, [str(row[0]) for row in described])
         columns = "".join(f', "{row[0]}"::varchar as c{i}' for i, row in enumerate(described))
+        line, some = "file_row_number + 2", ""
+        if part is not None:
+            line = f"file_row_number - {part.start}"
+            some = f" where file_row_number >= {part.start} and file_row_number < {part.end}"
         con.execute(
-            f"create or replace temp table incoming as select file_row_number + 2 as line{columns} "
-            "from read_parquet(?, file_row_number = true)",
+            f"create or replace temp table incoming as select {line} as line{columns} "
+            f"from read_parquet(?, file_row_number = true){some}",
             [str(path)],
         )
     except duckdb.Error as error:
         raise InputError(f"{path.name}: not a readable Parquet file ({error}); deliver it again") from error
     return Incoming(headings, _count(con), ())
+
+
+def _row_groups(path: Path, size: int) -> list[Part]:
+    """The rows of a Parquet file, group by group, small ones together; none where it cannot be told."""
+    try:
+        metadata = pq.read_metadata(path)
+    except (OSError, pa.ArrowInvalid):
+        return []
+    found: list[Part] = []
+    start = end = held = 0
+    for i in range(metadata.num_row_groups):
+        group = metadata.row_group(i)
+        end, held = end + group.num_rows, held + group.total_byte_size
+        if held >= size or i == metadata.num_row_groups - 1:
+            found.append(Part(start, end))
+            start, held = end, 0
+    return found
 
 
 def _headings(path: Path, row: list[str]) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from demo.population import generate
@@ -33,7 +35,7 @@ from golden_records.query import Release
 from golden_records.release import publish, rollback
 from golden_records.release_tables import TABLES
 from golden_records.replay import replay
-from linkage import frequencies, ingest
+from linkage import frequencies, ingest, reading
 from linkage.backup import backup, restore
 from linkage.cluster import cluster
 from linkage.decided import Decided, SourceRecord
@@ -41,7 +43,7 @@ from linkage.decisions import Decision, DecisionStore
 from linkage.kernel.match import Kernel
 from linkage.link import Engine, link, spark_of
 from linkage.progress import SILENT
-from linkage.spark import blocking, clustering, dialect
+from linkage.spark import blocking, clustering, dialect, loading
 from linkage.spark.engine import FOLDER, LINKING, Linking
 from linkage.spark.reading import read
 from linkage.spark.session import missing, session
@@ -56,8 +58,10 @@ from rules.columns import quote
 from rules.errors import NotFoundError, RefusedError
 from rules.loader import SHIPPED, load_rules
 from rules.model import EntityRules
+from tests.deliveries import invoke, said
 from tests.golden_records.changing import World, copy
 from tests.linkage.test_changes import state
+from tests.linkage.test_ingest import ENTITY, SOURCES
 from tests.linkage.things import database, population, vessel
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
@@ -291,6 +295,76 @@ def test_a_run_takes_up_what_one_that_died_had_finished(
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "spark/candidate_pair").iterdir()} == stamps
     Shelf(spark, tmp_path / "spark", "other inputs")
     assert not (tmp_path / "spark/candidate_pair").exists()
+
+
+# ── files ───────────────────────────────────────────────────────────────────────────────────────────
+
+SHOPS = [f"{i},店{i % 50},154{i:08}" for i in range(300)]
+NEWS = [f"n{i},店{i},{'删' if i % 7 == 0 else '改'},2024-01-{i % 28 + 1:02}" for i in range(300)]
+
+
+def delivery(folder: Path) -> None:
+    """Files of every sort, sound ones, some with rows that are rejected, and some that are refused."""
+    full, news = "编号,名称,电话", "编号,名称,操作,日期"
+    texts = {
+        # A key twice, in parts far from each other, and a row without one.
+        "full_20240101.csv": [full, *SHOPS[:250], ",无号,", SHOPS[3]],
+        "full_20240201.csv": [full, *SHOPS[100:], '300,"店,带逗号",', "301,少", "", "302,店\ud800,"],
+        "full_20240301.csv": [full, *SHOPS[50:200], "", *SHOPS[200:]],
+        "full_heading.csv": [full],
+        "full_empty.csv": [],
+        "full_lacks.csv": [full.replace("编号", "代码"), *SHOPS],
+        "full_twice.csv": [full.replace("电话", "名称"), *SHOPS],
+        "news_20240105.csv": [news, *NEWS, "n301,店,改,2024年1月9日", "n302,店,改,昨天"],
+    }
+    folder.mkdir()
+    for name, lines in texts.items():
+        text = "".join(f"{line}\r\n" for line in lines).encode("utf-8", "surrogatepass")
+        (folder / name).write_bytes(text)
+    (folder / "news_gb_20240107.csv").write_bytes("\n".join([news, *NEWS[9:]]).encode("gb18030"))
+    (folder / "full_sheet.docx").write_bytes(b"")
+    cells = {name: [row.split(",")[i] for row in NEWS] for i, name in enumerate(news.split(","))}
+    pq.write_table(pa.table(cells), folder / "news_20240106.parquet", row_group_size=40)
+    whole = (folder / "news_20240106.parquet").read_bytes()
+    (folder / "news_cut_20240106.parquet").write_bytes(whole[:-60])
+    (folder / "news_torn_20240106.parquet").write_bytes(whole[:200] + bytes(200) + whole[400:])
+    (folder / "of_nobody.csv").write_text("a,b\n1,2\n")
+
+
+def taken_in(ws: Workspace) -> dict[str, list[Any]]:
+    """Every row that loading leaves, in one order; when it was loaded is left out."""
+    with duckdb.connect(ws.root / "work.duckdb", read_only=True) as con:
+        columns = {"batch": "* exclude (loaded_at)"}
+        return {
+            table: con.execute(f"select {columns.get(table, '*')} from shop.{table} order by all").fetchall()
+            for table in ("batch", "record", "observation", "reject", "finding")
+        }
+
+
+def test_files_are_taken_in_alike(spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "SIZE", 2000)
+    rules = tmp_path / "rules/shop"
+    rules.mkdir(parents=True)
+    (rules / "entity.toml").write_text(ENTITY, "utf-8")
+    (rules / "sources.toml").write_text(SOURCES, "utf-8")
+    delivery(tmp_path / "files")
+    parts = {path.name: len(reading.parts(path, 2000)) for path in (tmp_path / "files").glob("*_2024*")}
+    assert min(parts[name] for name in ("full_20240101.csv", "news_gb_20240107.csv", "news_20240106.parquet")) >= 3
+    found = []
+    for engine in ("kernel", "spark"):
+        ws = Workspace.create(tmp_path / engine, rules=rules.parent)
+        how = ["--workspace", ws.root, "--engine", engine]
+        done = invoke("load", tmp_path / "files", *how, "--json")
+        assert done.exit_code == 3, done.stderr
+        (again,) = said("load", tmp_path / "files/full_20240101.csv", *how)["loaded"]
+        assert again["already"] and again["batch_id"] == 1
+        errors = done.stderr.partition("error ")[2]
+        found.append({"said": json.loads(done.stdout), "errors": errors.splitlines(), **taken_in(ws)})
+        assert not (ws.root / FOLDER / "loading").exists()
+    compare(*found)
+    assert len(found[0]["batch"]) == 6 and len(found[0]["said"]["refused"]) == 8
+    reasons = {row[2] for row in found[0]["reject"]}
+    assert reasons >= {"no key", "2 cells where the heading has 3", "key 3 stands in lines 5, 253"}
 
 
 # ── a province: releases, and from one engine to the other ──────────────────────────────────────────

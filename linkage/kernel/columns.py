@@ -216,6 +216,10 @@ class Reader:
             self.columns.codes[sql] = placed
             self.columns.domains[sql] = domain
 
+    def forget(self) -> None:
+        """Let go of what is kept for further expressions of a field."""
+        self._fields.clear()
+
     def _origin(self, sql: str) -> Origin:
         """Where an expression is computed: over the distinct texts of a field, or over the records."""
         of = only_field(self._entity, sql)

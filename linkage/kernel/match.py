@@ -403,14 +403,22 @@ def compiled(compiler: Compiler, entity: Entity) -> list[Levels]:
 def read(con: duckdb.DuckDBPyConnection, entity: Entity, needed: Needed) -> Columns:
     """The columns that the compiled conditions and keys need."""
     reader = Reader(con, entity)
+    for _ in reading(reader, needed):
+        pass
+    return reader.columns
+
+
+def reading(reader: Reader, needed: Needed) -> Iterator[None]:
+    """Read the columns domain by domain; in between, what was read may be put elsewhere."""
     reader.numbers(needed.numbers)
+    yield
     for domain in _domains([*needed.texts, *needed.lists, *needed.others], needed.together):
         texts, lists, others = (sorted(sort & domain) for sort in (needed.texts, needed.lists, needed.others))
         if texts or lists:
             reader.codes(texts, lists)
         if others:
             reader.others(others)
-    return reader.columns
+        yield
 
 
 def _domains(names: list[str], together: list[tuple[str, str]]) -> Iterator[set[str]]:

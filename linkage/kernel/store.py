@@ -33,15 +33,16 @@ from numpy.typing import NDArray
 
 from linkage.frequencies import hubs_sql, total
 from linkage.kernel.blocks import Rule, held, null_of
-from linkage.kernel.columns import Columns, Domain, Floats, Hashes, Ints, Lists
-from linkage.kernel.match import Compiled, Kernel
+from linkage.kernel.columns import Columns, Domain, Floats, Hashes, Ints, Lists, Reader
+from linkage.kernel.match import Compiled, Kernel, reading
+from linkage.kernel.weights import frequency_of
 from linkage.sql import rows
 from linkage.values import NTH, code_sql
 from linkage.workspace import write_atomically
 from rules.columns import quote
 from rules.errors import RefusedError
 from rules.kinds.base import literal
-from rules.model import EntityRules
+from rules.model import Entity, EntityRules
 
 FORMAT = 1
 INDEX = "index.json"
@@ -158,24 +159,52 @@ class Made:
         write_atomically(folder / INDEX, json.dumps(vars(self), ensure_ascii=False))
 
 
+class OnDisk:
+    """What a store is written of where no kernel matched: the same columns, of which one domain at a time is in memory.
+
+    The others are in files of `folder`, mapped, and may be let go of by the system; values are anyway (`Domain.aside`).
+    """
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, entity: Entity, folder: Path) -> None:
+        folder.mkdir(mode=0o700)
+        self.compiled = Compiled.of(con, entity)
+        reader = Reader(con, entity)
+        read = reader.columns
+        self.columns = Columns(read.count, domains=read.domains, types=read.types)
+        for n, _ in enumerate(reading(reader, self.compiled.needed)):
+            path = folder / f"{n}.arrow"
+            write_arrays(path, _arrays(read), {})
+            _fill(self.columns, read_arrays(path)[0])
+            for moved in (read.codes, read.numbers, read.lists):
+                moved.clear()
+            reader.forget()
+        self.frequency = {column: frequency_of(con, self.columns, column) for column in self.compiled.adjusted}
+
+
 def write(
-    con: duckdb.DuckDBPyConnection, rules: EntityRules, kernel: Kernel, folder: Path, basis: str, as_of: date
+    con: duckdb.DuckDBPyConnection, rules: EntityRules, kernel: Kernel | None, folder: Path, basis: str, as_of: date
 ) -> None:
-    """Write the store of a kernel that read all of `standard` as of a day, in the place of the one that is there."""
+    """Write the store of all of `standard` as of a day, in the place of the one that is there.
+
+    `kernel` is what read it; without one it is read here, within the memory of a domain.
+    """
     making = folder.with_name(f".{folder.name}.making")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(parents=True, mode=0o700)
-    _write_frequency(con, kernel.compiled.adjusted, making / "frequency.arrow")
+    aside = making / "aside"
+    read = kernel or OnDisk(con, rules.entity, aside)
+    _write_frequency(con, read.compiled.adjusted, making / "frequency.arrow")
     for field in rules.entity.fields:
         _write_known(con, field, making / f"known_{field}.arrow")
-    _write_segment(con, kernel, making / "0", gone=())
+    _write_segment(con, read, making / "0", gone=())
     described = con.execute("describe standard").fetchall()
     hubs = tuple(
         tuple(sorted(str(value) for (value,) in rows(con, hubs_sql(rule)))) if rule.cap is not None else ()
         for rule in rules.entity.blocking
     )
     standard = {str(name): str(sql_type) for name, sql_type, *_ in described}
-    segments = ((0, kernel.columns.count),)
+    segments = ((0, read.columns.count),)
+    shutil.rmtree(aside, ignore_errors=True)
     Made(basis, str(as_of), duckdb.__version__, standard, total(con), hubs, segments).write(making)
     shutil.rmtree(folder, ignore_errors=True)
     making.rename(folder)
@@ -267,20 +296,17 @@ def _write_frequency(con: duckdb.DuckDBPyConnection, adjusted: Sequence[str], pa
     write_arrays(path, arrays, {"totals": totals})
 
 
-def _write_segment(con: duckdb.DuckDBPyConnection, kernel: Kernel, folder: Path, gone: Iterable[int]) -> None:
+def _write_segment(con: duckdb.DuckDBPyConnection, read: Kernel | OnDisk, folder: Path, gone: Iterable[int]) -> None:
     folder.mkdir(mode=0o700)
-    columns = kernel.columns
+    columns = read.columns
     who = con.sql("select record_id, source, source_key from standard order by ordinal").to_arrow_table()
     arrays: dict[str, Array] = {
         "record_id": who.column("record_id").to_numpy(),
         "source": who.column("source").combine_chunks(),
         "source_key": who.column("source_key").combine_chunks(),
     }
-    arrays |= {f"code {sql}": values for sql, values in columns.codes.items()}
-    arrays |= {f"number {sql}": values for sql, values in columns.numbers.items()}
-    for sql, lists in columns.lists.items():
-        arrays |= {f"{part} {sql}": getattr(lists, part) for part in ("start", "length", "items")}
-    arrays |= {f"frequency {sql}": values for sql, values in kernel.frequency.items()}
+    arrays |= _arrays(columns)
+    arrays |= {f"frequency {sql}": values for sql, values in read.frequency.items()}
     domains: dict[int, int] = {}
     of: dict[str, int] = {}
     for sql, domain in columns.domains.items():
@@ -290,9 +316,33 @@ def _write_segment(con: duckdb.DuckDBPyConnection, kernel: Kernel, folder: Path,
             arrays |= {f"texts {i}": texts, f"hashes {i}": hashes}
             arrays |= {} if code is None else {f"of {i}": code}
     write_arrays(folder / "columns.arrow", arrays, {"count": columns.count, "types": columns.types, "domains": of})
-    for i, rule in enumerate(kernel.compiled.rules):
+    for i, rule in enumerate(read.compiled.rules):
         write_arrays(folder / f"rule_{i}.arrow", {"words": _words(columns, rule)}, {})
     write_arrays(folder / "gone.arrow", {"record_id": np.array(sorted(gone), dtype=np.int64)}, {})
+
+
+def _arrays(columns: Columns) -> dict[str, Array]:
+    """The arrays of columns, under names that say what they are."""
+    arrays: dict[str, Array] = {f"code {sql}": values for sql, values in columns.codes.items()}
+    arrays |= {f"number {sql}": values for sql, values in columns.numbers.items()}
+    for sql, lists in columns.lists.items():
+        arrays |= {f"{part} {sql}": getattr(lists, part) for part in ("start", "length", "items")}
+    return arrays
+
+
+def _fill(columns: Columns, arrays: Mapping[str, pa.Array]) -> None:
+    """Take up the arrays that `_arrays` named."""
+    lists: list[str] = []
+    for name, array in arrays.items():
+        sort, _, sql = name.partition(" ")
+        if sort == "code":
+            columns.codes[sql] = _numpy(array)
+        elif sort == "number":
+            columns.numbers[sql] = _numpy(array)
+        elif sort == "start":
+            lists.append(sql)
+    for sql in lists:
+        columns.lists[sql] = Lists(*(_numpy(arrays[f"{part} {sql}"]) for part in ("start", "length", "items")))
 
 
 def _hashed(con: duckdb.DuckDBPyConnection, domain: Domain) -> tuple[pa.Array, Hashes, Ints | None]:
@@ -331,17 +381,7 @@ def _words(columns: Columns, rule: Rule) -> Words:
 def _open_segment(folder: Path, compiled: Compiled) -> Segment:
     arrays, said = read_arrays(folder / "columns.arrow")
     columns = Columns(said["count"], types=said["types"])
-    lists: set[str] = set()
-    for name, array in arrays.items():
-        sort, _, sql = name.partition(" ")
-        if sort == "code":
-            columns.codes[sql] = _numpy(array)
-        elif sort == "number":
-            columns.numbers[sql] = _numpy(array)
-        elif sort == "start":
-            lists.add(sql)
-    for sql in lists:
-        columns.lists[sql] = Lists(*(_numpy(arrays[f"{part} {sql}"]) for part in ("start", "length", "items")))
+    _fill(columns, arrays)
     known: dict[int, Values] = {}
     for i in said["domains"].values():
         if i not in known:

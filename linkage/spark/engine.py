@@ -23,6 +23,7 @@ from linkage.decided import Decided, SourceRecord
 from linkage.score import comparable_sql
 from linkage.spark.blocking import block, keep_total
 from linkage.spark.clustering import cluster, constrained_columns
+from linkage.spark.loading import Loading
 from linkage.spark.reading import read
 from linkage.spark.scoring import score
 from linkage.spark.session import LOCAL, session
@@ -39,14 +40,14 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 FOLDER = "spark"
-TEXTS, LINKING = "texts", "linking"
+TEXTS, LINKING, LOADING = "texts", "linking", "loading"
 Step = Callable[[str, int | None, bool], AbstractContextManager[Callable[[int], None]]]
 # What tells one `standard` from another: internal numbers differ where the same files were loaded in another order.
 _CONTENT = "select count(*), coalesce(sum(hash(record_id, ordinal, row_hash)::hugeint), 0)::varchar from standard"
 
 
 class Spark:
-    """Spark as the engine of one run of `link`, with its folder in the workspace."""
+    """Spark as the engine of one run, with its folder in the workspace."""
 
     def __init__(self, workspace: Path, master: str | None) -> None:
         self._folder = workspace / FOLDER
@@ -69,6 +70,10 @@ class Spark:
             read(con, self._session, folder, Parsing(one.entity, field, said, rules_folder, as_of))
 
         return first
+
+    def loading(self) -> Loading:
+        """What reads delivered files."""
+        return Loading(self._session, self._folder / LOADING)
 
     def clear(self) -> None:
         """Let go of everything that steps left: the run has succeeded."""

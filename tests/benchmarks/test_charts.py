@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks.charts import CHARTS, draw, rungs
-from benchmarks.steps import Document, history, record, save
+from benchmarks.steps import Document, history, record, save, write
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -21,6 +21,15 @@ def ladder(size: int, cpu_s: float, commit: str = "abc1234") -> Document:
     names = ("load", "link", "plan", "publish")
     steps = [{"name": name, "cpu_s": cpu_s, "wall_s": cpu_s, "peak_mib": size / 1000} for name in names]
     return {"environment": {"commit": commit}, "size": size, "records": size, "steps": steps}
+
+
+def on_spark(records: int) -> Document:
+    """A run of which every record cost the same in each step."""
+    steps = [
+        {"entity": "person", "step": name, "shuffled_per_record": 100.0, "spark_cpu_s": records * 36e-6}
+        for name in ("standardize", "block", "score", "cluster")
+    ]
+    return {"sides": {"spark": {"entities": {"person": {"records": records}}}}, "steps": steps}
 
 
 def test_nothing_is_drawn_without_a_run(tmp_path: Path) -> None:
@@ -38,6 +47,7 @@ def test_every_chart_is_drawn_of_its_runs(tmp_path: Path) -> None:
         "other": {"absent": "not installed"},
     }
     record("peers", {"environment": {"commit": "abc1234"}, "records": 7, "sides": sides}, tmp_path)
+    write("spark", {str(size): on_spark(size) for size in (10**6, 10**5)}, folder=tmp_path)
     drawn = draw(tmp_path)
     assert [path.stem for path in drawn] == list(CHARTS)
     said = {path.stem: words(path) for path in drawn}
@@ -45,6 +55,9 @@ def test_every_chart_is_drawn_of_its_runs(tmp_path: Path) -> None:
     assert any("exponent 1.00" in text for text in said["ladder_memory"])
     assert any("abc1234" in text for text in said["versus_splink"])
     assert {"floor", "kernel", "0.9800"} <= set(said["peers"]) and "other" not in said["peers"]
+    # 2,240 M records of 100 bytes and of 36 µs each are 224 GB and 22.4 hours.
+    assert {"100GB", "10", "1.4 bn persons", "extrapolated"} <= set(said["spark"])
+    assert {"1TB", "100"}.isdisjoint(said["spark"])
     before = [path.read_bytes() for path in drawn]
     assert [path.read_bytes() for path in draw(tmp_path)] == before
 

@@ -18,7 +18,7 @@ from linkage.kernel.match import Kernel
 from linkage.link import link
 from linkage.search import Search
 from linkage.standardize import standardize
-from linkage.workspace import Workspace
+from linkage.workspace import Workspace, use_entity
 from rules.errors import InputError, NotFoundError
 from rules.loader import SHIPPED
 from rules.model import EntityRules
@@ -114,6 +114,21 @@ def test_arrays_come_back_as_they_were_and_are_not_copied(tmp_path: Path) -> Non
     for name, array in arrays.items():
         back = read[name].to_numpy(zero_copy_only=True)
         assert back.dtype == array.dtype and back.tolist() == array.tolist()
+
+
+@pytest.mark.parametrize("entity", ["person", "organization", "committee"])
+def test_a_store_is_the_same_whether_a_kernel_read_the_records_or_one_domain_at_a_time(
+    tmp_path: Path, province: Workspace, entity: str
+) -> None:
+    rules = province.load_rules().entities[entity]
+    written = []
+    with closing(province.connect()) as con:
+        use_entity(con, entity)
+        for name, kernel in (("all", Kernel(con, rules)), ("few", None)):
+            store.write(con, rules, kernel, tmp_path / name, "made by a test", DAY)
+            files = [path for path in sorted((tmp_path / name).rglob("*")) if path.is_file()]
+            written.append({path.relative_to(tmp_path / name): path.read_bytes() for path in files})
+    assert written[0] == written[1]
 
 
 def test_a_store_that_was_lost_is_made_anew_by_the_next_link(tmp_path: Path, province: Workspace) -> None:
