@@ -65,8 +65,8 @@ create temp table if not exists stands (
   observed_on text, direct integer not null, decided integer not null,
   primary key (entity, source, source_key, field, evidence)) without rowid;
 
--- reach: one row per record of which differences may stand otherwise than after the release before; with all of their
--- own entity type these are no more than what changed.
+-- reach: one row per record of which differences may stand otherwise than after the release before, where that was taken
+-- in and only some may.
 create temp table if not exists reach (
   entity text not null, source text not null, source_key text not null, primary key (entity, source, source_key))
   without rowid;
