@@ -1,6 +1,7 @@
 """Counts what there is (底数清): golden records by region and state, what was merged, what is in conflict, what is out.
 
-Reads: current_record, standard, member, golden, provenance, finding, observation, batch, refusal.
+Reads: place (which quality.py made), current_record, standard, member, golden, provenance, finding, observation, batch,
+refusal.
 Writes: census; `report` reads it out of a release.
 
 The count is proved: audits/census.sql refuses a release in which
@@ -20,7 +21,6 @@ from golden_records.preferences import golden_fields
 from golden_records.query import Release
 from golden_records.segments import has_table, table_sql
 from golden_records.sql import run
-from golden_records.survivorship import place_sql
 from rules.columns import quote
 from rules.errors import NotFoundError
 from rules.kinds.base import literal
@@ -39,7 +39,6 @@ VALUE_STATES = {
 
 def take_census(con: duckdb.DuckDBPyConnection, rules: EntityRules, waiting: int) -> None:
     """Build `census` of the entity type in the current schema; `waiting` pairs wait for a steward."""
-    con.execute(place_sql(rules.entity.region or "null"))
     run(con, "census", waiting=waiting)
     for sql in identifier_sqls(rules):
         con.execute(f"insert into census {sql}")
