@@ -68,7 +68,7 @@ def judged_sql(rules: EntityRules) -> str:
     """SQL of `judged`: one row per current record with what was given in it and what was doubtful.
 
     given, doubted  fields as bits, in declared order
-    siblings        records of its source (of one yearly list) in its golden record
+    siblings        records of its source (of one yearly list) in its golden record; 1 where it is in none
     speaks          false for a row of a yearly list where the golden record is in a later one
     listed_last     whether it stands in the newest list of its source
     newest          1 for the newest record of its source in its golden record
@@ -84,7 +84,7 @@ def judged_sql(rules: EntityRules) -> str:
         f"case when {quote(f'{name}__{NTH}')} is null then 0 else {bit} end" for name, bit in bits.items()
     )
     version = "record_id, source, source_key, observed_on"
-    day = "case when y.periodic then r.observed_on end"
+    day = "case when periodic then observed_on end"
     return f"""
 with said as (
     select {version}, ordinal, ({rules.entity.region or "null"})::varchar as region, {given} as given from standard
@@ -97,17 +97,26 @@ with said as (
     from finding where record_id is not null and {DOUBT} group by record_id
 ), newest_list as (
     select source, max(observed_on) as day from said group by source
+), placed as (
+    select r.*, m.g, y.voice, y.periodic
+    from said as r left join system as y using (source) left join member as m using (ordinal)
+), several as (
+    select g, source from placed where g is not null group by g, source having count(*) > 1
+), ranked as (
+    select record_id, count(*) over (partition by g, source, {day}) as siblings,
+           max(observed_on) over (partition by g, source) as latest,
+           row_number() over (partition by g, source order by observed_on desc nulls last, source_key) as newest
+    from placed semi join several using (g, source)
 )
-select r.record_id, r.source, r.ordinal, m.g, r.region, y.voice,
+select r.record_id, r.source, r.ordinal, r.g, r.region, r.voice,
        r.given, coalesce(d.fields, 0)::{_wide(rules)} as doubted,
-       count(*) over (partition by m.g, r.source, {day}) as siblings,
-       not y.periodic or r.observed_on = max(r.observed_on) over (partition by m.g, r.source) as speaks,
+       coalesce(k.siblings, 1) as siblings,
+       not r.periodic or r.observed_on = coalesce(k.latest, r.observed_on) as speaks,
        r.observed_on = l.day as listed_last,
-       row_number() over (partition by m.g, r.source order by r.observed_on desc nulls last, r.source_key) as newest
-from said as r
-left join system as y using (source)
+       coalesce(k.newest, 1) as newest
+from placed as r
 left join newest_list as l using (source)
-left join member as m using (ordinal)
+left join ranked as k using (record_id)
 left join doubt as d using (record_id)"""
 
 
