@@ -75,9 +75,9 @@ def put_back(con: duckdb.DuckDBPyConnection, entity: str) -> None:
 
 
 @contextmanager
-def within(con: duckdb.DuckDBPyConnection, entity: str) -> Iterator[None]:
-    """Let names mean the affected part of an entity type while the block runs."""
-    con.execute(f"set search_path = '{part_of(entity)},{quote(entity)},main'")
+def within(con: duckdb.DuckDBPyConnection, entity: str, part: str | None = None) -> Iterator[None]:
+    """Let names mean the affected part of an entity type, or another `part` of it (a schema), while the block runs."""
+    con.execute(f"set search_path = '{part or part_of(entity)},{quote(entity)},main'")
     try:
         yield
     finally:

@@ -24,22 +24,22 @@ EVENT = "seq, golden_id, kind, into_id, release, t.at::varchar"
 ROWS = {
     "crosswalk": (
         "member",
-        "select distinct golden_id, source, source_key from t where until is null and {only} order by all",
+        "select distinct golden_id, source, source_key from t where until is null order by all",
     ),
     "relation": (
         "relation",
         "select $entity, from_id, type, to_id, to_name, since::varchar, until::varchar, source, source_key from t "
-        "where {only} order by from_id, type, to_id, to_name, since, source, source_key",
+        "order by from_id, type, to_id, to_name, since, source, source_key",
     ),
     "state": (
         "state",
         "select golden_id, row_number() over (partition by golden_id order by since nulls first, source, source_key), "
-        "state, since::varchar, until::varchar, event, source, source_key from t where {only} order by 1, 2",
+        "state, since::varchar, until::varchar, event, source, source_key from t order by 1, 2",
     ),
     "dispute": (
         "dispute",
         "select golden_id, row_number() over (partition by golden_id order by field, source, source_key, said), "
-        "field, source, source_key, said, observed_on::varchar from t where {only} order by 1, 2",
+        "field, source, source_key, said, observed_on::varchar from t order by 1, 2",
     ),
 }
 CHANGE = (
@@ -69,7 +69,7 @@ def add_whole(lookup: sqlite3.Connection, entity: str, folder: Path, lineage: It
     with duckdb.connect() as con:
         for table in ROWS:
             if has_table(folder, table):
-                _add(lookup, con, table, table_sql(folder, table), entity, "true")
+                _add(lookup, con, table, table_sql(folder, table), entity)
         for release in lineage:
             add_events(lookup, con, release)
 
@@ -81,7 +81,7 @@ def renew(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, entity: st
         key = KEYS[table]
         _in_one(lookup, f"delete from {target} where {key} = ?", iter(ids))
         if ids and has_table(folder, table):
-            _add(lookup, con, table, table_sql(folder, table, "replaced"), entity, "true")
+            _add(lookup, con, table, table_sql(folder, table, "replaced"), entity)
     add_events(lookup, con, folder)
 
 
@@ -91,12 +91,9 @@ def add_events(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, folde
         append(lookup, "event", con, f"with t as {table_sql(folder, 'change')} {CHANGE}", {})
 
 
-def _add(
-    lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, table: str, rows_sql: str, entity: str, only: str
-) -> None:
+def _add(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, table: str, rows_sql: str, entity: str) -> None:
     target, sql = ROWS[table]
-    query = f"with t as {rows_sql} {sql.format(only=only)}"
-    append(lookup, target, con, query, {"entity": entity} if "$entity" in sql else {})
+    append(lookup, target, con, f"with t as {rows_sql} {sql}", {"entity": entity} if "$entity" in sql else {})
 
 
 def _in_one(lookup: sqlite3.Connection, sql: str, rows: Iterator[tuple[object, ...]]) -> None:

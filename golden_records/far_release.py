@@ -151,7 +151,7 @@ def _index_sqls(con: duckdb.DuckDBPyConnection, entity: str, before: Sequence[Pa
     for target, (table, sql) in keys.items():
         yield target, _as_text(con, f"with {table} as (from {quote(entity)}.{table}) {sql.format(only=EVERY)}", entity)
     for table, (target, sql) in by_id.ROWS.items():
-        yield target, _as_text(con, f"with t as (from {quote(entity)}.{table}) {sql.format(only=EVERY)}", entity)
+        yield target, _as_text(con, f"with t as (from {quote(entity)}.{table}) {sql}", entity)
     changes = [table_sql(folder, "change") for folder in before if has_table(folder, "change")]
     changes.append(f"(from {quote(entity)}.change)")
     yield "event", _as_text(con, f"with t as ({' union all by name '.join(changes)}) {by_id.CHANGE}", entity)

@@ -16,8 +16,8 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, date, datetime
 from functools import partial
 from importlib.resources import files
@@ -28,6 +28,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from golden_records import by_id, match_index
+from golden_records.affected import within
 from golden_records.changes import tell_changes
 from golden_records.far_audits import ALONE, FEW, audit_far
 from golden_records.far_release import index_partitions, write_index_far, write_tables_far
@@ -302,14 +303,14 @@ def audit(
             )
         con.execute(LIVING)
         if not whole:
-            narrow(con, name)
+            _narrow(con, name)
         far: Mapping[str, Sequence[object]] = {}
         if whole and shelf_of is not None and linkage_sql.number(con, "select count(*) from golden") > FEW:
             far = audit_far(con, shelf_of(name), {file: texts[file] for file in ALONE})
         for file, text in sorted(texts.items()):
             rows = far.get(file, ())
             if file not in far:
-                with _narrowed(con, name) if file in ALONE and not whole else nullcontext():
+                with within(con, name, _part_of(name)) if file in ALONE and not whole else nullcontext():
                     rows = con.execute(text.rstrip().rstrip(";")).fetchall()
             if rows:
                 faults.append(f"{name}: {file} found {len(rows):,} rows, the first is {rows[0]}")
@@ -317,7 +318,7 @@ def audit(
         raise RefusedError("audits refuse the release: " + "; ".join(faults))
 
 
-def narrow(con: duckdb.DuckDBPyConnection, entity: str) -> None:
+def _narrow(con: duckdb.DuckDBPyConnection, entity: str) -> None:
     """Take what the release replaces of the tables of an entity type aside, to be read more than once."""
     part = _part_of(entity)
     con.execute(f"drop schema if exists {part} cascade")
@@ -332,16 +333,6 @@ def narrow(con: duckdb.DuckDBPyConnection, entity: str) -> None:
 def _part_of(entity: str) -> str:
     """The schema of what is replaced in an entity type, quoted."""
     return quote(f"replaced {entity}")
-
-
-@contextmanager
-def _narrowed(con: duckdb.DuckDBPyConnection, entity: str) -> Iterator[None]:
-    """Let the tables of an entity type hold only what was replaced while the block runs."""
-    con.execute(f"set search_path = '{_part_of(entity)},{quote(entity)},main'")
-    try:
-        yield
-    finally:
-        use_entity(con, entity)
 
 
 def rollback(ws: Workspace, release: int, as_of: date) -> int:
@@ -447,7 +438,7 @@ def _add_segment(con: duckdb.DuckDBPyConnection, before: Path, folder: Path, rel
         link_file(path, folder / path.name)
     if linkage_sql.number(con, "select count(*) from replaced"):
         write_table(con, "select golden_id from replaced order by golden_id", folder / f"{REPLACED}.{release}.parquet")
-        with _narrowed(con, folder.name):
+        with within(con, folder.name, _part_of(folder.name)):
             for table in KEYS:
                 write_table(con, select_sql(table), folder / f"{table}.{release}.parquet")
     write_tables(con, folder, tuple(table for table in TABLES if table not in KEYS))

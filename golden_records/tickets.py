@@ -48,8 +48,8 @@ State = Literal["open", "sent", "corrected", "upheld", "rejected", "escalated", 
 STATES: tuple[str, ...] = get_args(State)
 DAYS = 10  # 《政务数据共享条例》: the owner of a value answers within ten working days
 _ROWS = 50_000
-_CACHE = 256 << 10  # KiB for the pages of each of the two databases: with SQLite's own 2 MB a large release is read and
-# written over and over
+# KiB for the pages of each of the two databases. With the 2 MB of SQLite a large release is read over and over.
+_CACHE = 256 << 10
 _COLUMNS = (
     "ticket_id",
     "entity",
@@ -456,7 +456,7 @@ def _told_before(db: sqlite3.Connection, ws: Workspace, rules: Rules, manifest: 
     if before.rollback_of is not None or before.rules != manifest.rules:
         return None
     late = [
-        [_resting(one, said, ws.releases / str(said.release)) for name, one in rules.entities.items()]
+        [_resting(one, said, ws.releases / str(said.release)) for one in rules.entities.values()]
         for said in (before, manifest)
     ]
     return before if late[0] == late[1] else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import re
 import shutil
@@ -22,7 +23,7 @@ from typer.testing import CliRunner
 from cli import app
 from golden_records import answers, return_sheets
 from golden_records.return_sheets import ANSWER, COLUMNS, HIDDEN, KEY, MARK, NUMBER, REASON, VALUE
-from golden_records.tickets import TicketStore, common_superior, due_on
+from golden_records.tickets import TicketStore, common_superior, due_on, evidence
 from linkage.audit_trail import AuditTrail
 from linkage.decision_files import export_csv, import_csv
 from linkage.decisions import DecisionStore
@@ -200,6 +201,12 @@ def test_a_release_whose_run_died_before_its_tickets_were_opened_is_taken_in_by_
     (done,) = broken.store.refresh(broken.yard.ws, broken.yard.ws.load_rules())
     assert (done.opened, done.closed, done.again) == (1, 2, 0)
     assert broken.store.tickets() == whole.store.tickets()
+
+
+@pytest.mark.parametrize("said", ["海鸥号", None, "", 'a "b" \\ c', "tab\t line\n \x01 \x7f \u2028 😀"])
+def test_a_difference_is_named_by_the_hash_of_a_json_list(said: str | None) -> None:
+    listed = json.dumps(["name", "海鸥", said], ensure_ascii=False)
+    assert evidence("name", "海鸥", said) == hashlib.sha256(listed.encode()).hexdigest()
 
 
 def test_an_entity_type_that_is_delivered_later_is_asked_about_as_well(tmp_path: Path) -> None:
