@@ -34,7 +34,7 @@ from linkage.progress import SILENT, Reporter
 from linkage.references import group, has_table
 from linkage.renewal import renew
 from linkage.score import score
-from linkage.sql import number, uncompressed
+from linkage.sql import number
 from linkage.standardize import compose
 from linkage.values import First, read_fields
 from linkage.waiting import fill_queue
@@ -46,7 +46,7 @@ from rules.model import EntityRules, Rules
 if TYPE_CHECKING:
     from linkage.spark.engine import Spark
 
-DISK_PER_RECORD = 1600 + 900  # bytes: the work database with its spill folder, and the packed store
+DISK_PER_RECORD = 2100 + 900  # bytes: the work database with its spill folder, and the packed store
 MOST_CHANGED = 0.2  # of the records: beyond that matching all of them costs less than looking for what changed
 Engine = Literal["kernel", "splink", "spark"]
 Step = Callable[[str, int | None, bool], AbstractContextManager[Callable[[int], None]]]
@@ -166,10 +166,9 @@ def prepare(
         con.execute("update main.linked set basis = null where entity = ?", [one.name])
     use_entity(con, one.name)
     group(con, one, rules.entities)
-    with uncompressed(con):
-        anew = read_fields(con, one, rules.folder, as_of, rules.entities, first)
-        if since is None or anew or not renew(con, one, since):
-            compose(con, one, kept=since is not None)
+    anew = read_fields(con, one, rules.folder, as_of, rules.entities, first)
+    if since is None or anew or not renew(con, one, since):
+        compose(con, one, kept=since is not None)
 
 
 def standardized(

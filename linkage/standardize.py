@@ -26,7 +26,7 @@ from sqlglot import exp
 
 from linkage import references
 from linkage.splink_model import named_columns
-from linkage.sql import number, run, transaction, uncompressed
+from linkage.sql import number, run, transaction
 from linkage.values import CODE, NTH, PLACE, meanings_sql, only_field, read_fields
 from linkage.workspace import use_entity
 from rules.columns import FIXED, field_columns, needed_columns, quote
@@ -71,9 +71,8 @@ def standardize(
     else standing in both, `newcomer` holds the rows of one, `was` what others depend on in those of the other, and
     `retold` (source, source_key) names records whose past or findings changed.
     """
-    with uncompressed(con):
-        read_fields(con, rules, rules_folder, as_of, others)
-        compose(con, rules, kept)
+    read_fields(con, rules, rules_folder, as_of, others)
+    compose(con, rules, kept)
 
 
 def compose(con: duckdb.DuckDBPyConnection, rules: EntityRules, kept: bool = False) -> None:

@@ -157,6 +157,8 @@ class Workspace:
         con.execute("set temp_directory = ?", [str(spill)])
         con.execute("set threads = ?", [os.cpu_count() or 1])
         con.execute("set preserve_insertion_order = false")
+        # Compressing texts costs more than making them, and most tables are made anew by the next run.
+        con.execute("set force_compression = 'uncompressed'")
         try:
             con.execute("set memory_limit = ?", [limit])
             con.execute("select unnest(range(100))").fetchall()  # which an amount like 0 % does not even allow

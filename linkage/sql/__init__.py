@@ -45,16 +45,6 @@ def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def uncompressed(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """What is written in the block stays as it is: compressing many columns of text costs more than making them."""
-    con.execute("set force_compression = 'uncompressed'")
-    try:
-        yield
-    finally:
-        con.execute("reset force_compression")
-
-
 def rows(con: duckdb.DuckDBPyConnection, statement: str, **values: object) -> list[tuple[object, ...]]:
     """All rows of a query: an unfinished result would leave the connection busy."""
     execute(con, statement, **values)
