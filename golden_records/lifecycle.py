@@ -44,11 +44,13 @@ def live(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
         create or replace temp table told as
         select *, row_number() over (partition by golden_id order by day, position, source, source_key) as n
         from (
-            select golden_id, event, position, min(day) as day,
-                   arg_min(source, (day, source, source_key)) as source,
-                   arg_min(source_key, (day, source, source_key)) as source_key
-            from ({told})
-            group by golden_id, event, position, day
+            select golden_id, event, position, day, first.source as source, first.source_key as source_key
+            from (
+                select golden_id, event, position, day,
+                       min({{'source': source, 'source_key': source_key}}) as first
+                from ({told})
+                group by golden_id, event, position, day
+            )
         )
         """
     )

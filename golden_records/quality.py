@@ -71,7 +71,7 @@ def judged_sql(rules: EntityRules) -> str:
     siblings        records of its source (of one yearly list) in its golden record; 1 where it is in none
     speaks          false for a row of a yearly list where the golden record is in a later one
     listed_last     whether it stands in the newest list of its source
-    newest          1 for the newest record of its source in its golden record
+    newest          whether it is the newest record of its source in its golden record
     """
     bits = _bits(rules)
     doubts = " ".join(
@@ -84,7 +84,6 @@ def judged_sql(rules: EntityRules) -> str:
         f"case when {quote(f'{name}__{NTH}')} is null then 0 else {bit} end" for name, bit in bits.items()
     )
     version = "record_id, source, source_key, observed_on"
-    day = "case when periodic then observed_on end"
     return f"""
 with said as (
     select {version}, ordinal, ({rules.entity.region or "null"})::varchar as region, {given} as given from standard
@@ -101,23 +100,28 @@ with said as (
     select r.*, m.g, y.voice, y.periodic
     from said as r left join system as y using (source) left join member as m using (ordinal)
 ), several as (
-    select g, source from placed where g is not null group by g, source having count(*) > 1
-), ranked as (
-    select record_id, count(*) over (partition by g, source, {day}) as siblings,
-           max(observed_on) over (partition by g, source) as latest,
-           row_number() over (partition by g, source order by observed_on desc nulls last, source_key) as newest
-    from placed semi join several using (g, source)
+    select g, source, count(*) as n, max(observed_on) as latest
+    from placed where g is not null group by g, source having count(*) > 1
+), of_list as (
+    select g, source, observed_on, count(*) as n
+    from placed semi join several using (g, source) where periodic group by all having count(*) > 1
+), newest as (
+    select p.g, p.source, min(p.source_key) as source_key
+    from placed as p join several as s using (g, source)
+    where p.observed_on is not distinct from s.latest group by p.g, p.source
 )
 select r.record_id, r.source, r.ordinal, r.g, r.region, r.voice,
        r.given, coalesce(d.fields, 0)::{_wide(rules)} as doubted,
-       coalesce(k.siblings, 1) as siblings,
-       not r.periodic or r.observed_on = coalesce(k.latest, r.observed_on) as speaks,
+       coalesce(case when r.periodic then o.n else s.n end, 1) as siblings,
+       not r.periodic or r.observed_on = coalesce(s.latest, r.observed_on) as speaks,
        r.observed_on = l.day as listed_last,
-       coalesce(k.newest, 1) as newest
+       w.g is null or w.source_key = r.source_key as newest
 from placed as r
 left join newest_list as l using (source)
-left join ranked as k using (record_id)
-left join doubt as d using (record_id)"""
+left join several as s on s.g = r.g and s.source = r.source
+left join of_list as o on o.g = r.g and o.source = r.source and o.observed_on is not distinct from r.observed_on
+left join newest as w on w.g = r.g and w.source = r.source
+left join doubt as d on d.record_id = r.record_id"""
 
 
 def given_sql(rules: EntityRules) -> str:
@@ -226,19 +230,28 @@ where j.speaks and j.g in (
 def compared_sql(rules: EntityRules, as_of: date) -> str:
     """SQL of `compared`: per source and region how often its values met another's and its lead's, and were the same.
 
-    A copy (`derived_from`) does not meet its original, but is measured by it where that leads.
+    A copy (`derived_from`) does not meet its original, but is measured by it where that leads. Of a pair of records is
+    noted in which fields they met, were the same and the other led, as bits, and what is noted alike is counted once.
     """
+    noted = {"met": "other and met", "same": "other and met & same", "led": "met & led", "right": "met & same & led"}
+    met, same, led = [], [], []
     counts = ""
     for i, name in enumerate(compared_fields(rules)):
-        both, same = f"a.k{i} is not null and b.k{i} is not null", same_sql(rules.entity, name, f"a.k{i}", f"b.k{i}")
-        other, leads = f"a.voice <> b.voice and {both}", lead_sql(rules, name, as_of)
-        counts += f", count(*) filter ({other}) as met_{i}, count(*) filter ({other} and {same}) as same_{i}"
-        led = f"b.newest = 1 and b.source = {leads} and {both}" if leads else "false"
-        counts += f", count(*) filter ({led}) as led_{i}, count(*) filter ({led} and {same}) as right_{i}"
-    return (
-        f"select a.source, a.region{counts} from voiced as a join voiced as b on a.g = b.g and a.source <> b.source "
-        "group by a.source, a.region"
-    )
+        bit = f"{1 << i}::{_wide(rules)}"
+        met.append(f"case when a.k{i} is not null and b.k{i} is not null then {bit} else 0 end")
+        same.append(f"case when {same_sql(rules.entity, name, f'a.k{i}', f'b.k{i}')} then {bit} else 0 end")
+        leads = lead_sql(rules, name, as_of)
+        led.append(f"case when b.newest and b.source = {leads} then {bit} else 0 end" if leads else "0")
+        for count, what in noted.items():
+            counts += f", coalesce(sum(n) filter ({what} & {bit} <> 0), 0) as {count}_{i}"
+    return f"""
+with met as (
+    select a.source, a.region, a.voice <> b.voice as other, {" | ".join(met) or "0"} as met,
+           {" | ".join(same) or "0"} as same, {" | ".join(led) or "0"} as led, count(*) as n
+    from voiced as a join voiced as b on a.g = b.g and a.source <> b.source
+    group by all
+)
+select source, region{counts} from met group by source, region"""
 
 
 def agreement_sqls(rules: EntityRules) -> Iterator[str]:

@@ -192,6 +192,15 @@ def statement(rules: EntityRules, rule: RelationRule, few: bool = False) -> Stat
     return _pair(rule) if rule.field is None else _reference(rules, rule, few)
 
 
+# Who said it first: one aggregate over all that puts records in order costs a third of two that each name a column.
+_FIRST = "min({{'since': {side}since, 'source': {side}source, 'source_key': {side}source_key}}) as first"
+
+
+def _first_said(sql: str) -> str:
+    """The same relations with the record that said so first."""
+    return f"select * exclude (first), first.source as source, first.source_key as source_key from ({sql})"
+
+
 def _reference(rules: EntityRules, rule: RelationRule, few: bool) -> Statement:
     """The relations to the golden records that a reference field names.
 
@@ -209,19 +218,18 @@ from (
 left join {quote("named_" + field)} as n using (item)
 join holder as h using (source, source_key)"""
     other = f"""
-select source || '/' || source_key as name, arg_max(golden_id, (until is null, since_release)) as golden_id,
+select source || '/' || source_key as name, arg_max(golden_id, ((until is null)::bigint << 32) + since_release) as golden_id,
        case when count(*) = count(until) then max(until) end as ended
 from {target}.crosswalk{" where source || '/' || source_key in (select name from meant)" if few else ""}
 group by 1"""
-    sql = f"""
+    sql = _first_said(f"""
 select m.golden_id as from_id, {literal(rule.type)} as type, o.golden_id as to_id, min(m.since) as since,
        case when count(*) = count(coalesce(m.until, o.ended)) then max(coalesce(m.until, o.ended)) end as until,
-       arg_min(m.source, (m.since, m.source, m.source_key)) as source,
-       arg_min(m.source_key, (m.since, m.source, m.source_key)) as source_key
+       {_FIRST.format(side="m.")}
 from meant m
 join other o on o.name = m.name
 where m.golden_id <> o.golden_id
-group by m.golden_id, o.golden_id"""
+group by m.golden_id, o.golden_id""")
     return Statement({"meant": meant, "other": other}, ("name",), sql)
 
 
@@ -237,13 +245,12 @@ from (
     where {quote(field + "__key")} is not null and coalesce(({rule.when}), false)
 ) as e
 join holder as h using (source, source_key)"""
-    sql = f"""
+    sql = _first_said(f"""
 select golden_id as from_id, {literal(rule.type)} as type, arg_max(name, (since, source, source_key)) as to_name,
        min(since) as since, case when count(*) = count(until) then max(until) end as until,
-       arg_min(source, (since, source, source_key)) as source,
-       arg_min(source_key, (since, source, source_key)) as source_key
+       {_FIRST.format(side="")}
 from said
-group by golden_id, key"""
+group by golden_id, key""")
     return Statement({"said": said}, ("golden_id",), sql)
 
 
@@ -264,15 +271,14 @@ join holder as h using (source, source_key)"""
     names = tuple(f"k{i}" for i in range(len(rule.keys)))
     agree = " and ".join(f"a.{name} = b.{name}" for name in names)
     never = "date '9999-12-31'"
-    sql = f"""
+    sql = _first_said(f"""
 select a.golden_id as from_id, {literal(rule.type)} as type, b.golden_id as to_id, min(a.since) as since,
        case when bool_or(a.until is null and b.until is null) then null else max(least(a.until, b.until)) end as until,
-       arg_min(a.source, (a.since, a.source, a.source_key)) as source,
-       arg_min(a.source_key, (a.since, a.source, a.source_key)) as source_key
+       {_FIRST.format(side="a.")}
 from a join b on {agree}
 where a.golden_id <> b.golden_id
   and a.since < coalesce(b.until, {never}) and b.since < coalesce(a.until, {never})
-group by a.golden_id, b.golden_id"""
+group by a.golden_id, b.golden_id""")
     sides = {
         "a": side(rule.keys, rule.when, rule.since or "since", "evidence"),
         "b": side(rule.to_keys or rule.keys, rule.to_when, "since", "counterpart"),
