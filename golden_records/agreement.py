@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import duckdb
 
+from linkage.values import code_sql
 from rules.columns import needed_columns, quote
 from rules.kinds import KINDS
 from rules.kinds.base import literal
@@ -59,9 +60,9 @@ with told as (
     select {quote(f"{field}__key_l")} as one, {quote(f"{field}__key_r")} as other from pair
     where {KINDS[rule.kind].agree(field, rule.options)}
 )
-select {literal(field)}, md5_number_lower(one), md5_number_lower(other) from agreed
+select {literal(field)}, {code_sql("one")}, {code_sql("other")} from agreed
 union all
-select {literal(field)}, md5_number_lower(other), md5_number_lower(one) from agreed"""
+select {literal(field)}, {code_sql("other")}, {code_sql("one")} from agreed"""
 
 
 def same_sql(entity: Entity, field: str, one: str, other: str) -> str:

@@ -46,7 +46,6 @@ from golden_records.segments import table_sql
 from golden_records.sql import run
 from golden_records.strength import strengthen
 from golden_records.survivorship import survive
-from golden_records.verification import verify
 from linkage import touched
 from linkage.decisions import DecisionStore
 from linkage.link import fingerprint, linked
@@ -152,15 +151,12 @@ def plan(
             with reporter.step(f"{one.name}: ids"):
                 counter = known.serial if known else 0
                 serials[one.name] = identify(con, Issuer(one.entity.prefix, ws.node, counter, release, as_of, numbered))
-            with reporter.step(f"{one.name}: values", con=con):
+            with reporter.step(f"{one.name}: values and states", con=con):
                 if far:
                     survive_far(con, far.shelf(con, one.name, VALUES, inputs), one, as_of, release)
                 else:
                     survive(con, one, as_of, release)
                 strengthen(con, decisions, one.name)
-            if not far:
-                with reporter.step(f"{one.name}: verification", con=con), transaction(con):
-                    verify(con, one, as_of)
             index_identifiers(con, one.entity)
         if not whole:
             put_back(con, one.name)

@@ -1,7 +1,7 @@
 """The state of every current golden value (多元校核): who backs it, who differs, and is it in time.
 
-Reads: alike, provenance, standard, past, member, finding, listing, speaker, place. Writes: dispute, verified,
-provenance (its column `state`).
+Reads: alike, picked, version_said, provenance, standard, member, finding, listing, speaker, place. Writes: dispute,
+verified, stated (from which survivorship.py takes the states).
 
 A state follows from the records that count now, by the kind's own equality, as everywhere. The first that holds:
 
@@ -36,25 +36,34 @@ STATES: tuple[str, ...] = get_args(State)
 MOST_IN_BIGINT = 62
 
 
-def verify(con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date) -> None:
-    """Give every current value of the entity type in the current schema its state, and list who differs."""
-    fields = golden_fields(rules.entity)
-    verified = [name for name in fields if name not in rules.entity.verification.ignore]
-    run(con, "verification", verified=verified)
-    con.execute(spoken_sql(verified))
-    chosen = {str(field) for (field,) in con.execute("select distinct field from provenance").fetchall()}
-    for field in (name for name in fields if name in chosen):
-        if field in verified:
-            con.execute(stated_sql(field, verified.index(field), lead_sql(rules, field, as_of), rules))
-            con.execute(dispute_sql(field, verified.index(field), rules))
-        con.execute(judged_sql(field, field in verified))
-    run(con, "judged")
+class States:
+    """Gives the current values of the entity type in the current schema their states, field by field."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, rules: EntityRules, as_of: date) -> None:
+        self._con, self._rules, self._as_of = con, rules, as_of
+        ignored = rules.entity.verification.ignore
+        self._verified = [name for name in golden_fields(rules.entity) if name not in ignored]
+        run(con, "verification", verified=self._verified)
+        con.execute(spoken_sql(self._verified))
+
+    def judge(self, field: str) -> None:
+        """Make `stated`: the states of the current values that `picked` names, none of a field that is left out."""
+        if field in self._verified:
+            leads = lead_sql(self._rules, field, self._as_of)
+            self._con.execute(stated_sql(field, self._verified.index(field), leads, self._rules))
+        else:
+            self._con.execute("create or replace temp table stated (g integer, state varchar)")
+
+    def dispute(self, field: str) -> None:
+        """List who differs from the values of a field that now stand in `provenance`."""
+        if field in self._verified:
+            self._con.execute(dispute_sql(field, self._verified.index(field), self._rules))
 
 
 def spoken_sql(fields: list[str]) -> str:
     """SQL for `spoken`: one row per record of a golden record, with the code of what it says by field (k0, k1 …).
 
-    `now` is false of what a later list replaced, and of the past versions from which values were taken.
+    `now` is false of what a later list replaced.
     """
     keys = "".join(f", s.{quote(f'{name}__{CODE}')} as k{i}" for i, name in enumerate(fields))
     return f"""
@@ -64,12 +73,6 @@ from standard s
 join member m using (ordinal)
 join speaker v on v.source = s.source
 left join listing l on l.source = s.source and l.day = s.observed_on
-union all
-select null, s.record_id, v.number, v.voice, false, false{keys}
-from past s
-join speaker v on v.source = s.source
-where s.record_id in (select record_id from provenance where valid_to is null)
-  and s.record_id not in (select record_id from standard)
 """
 
 
@@ -97,11 +100,12 @@ def stated_sql(field: str, position: int, leads: str, rules: EntityRules) -> str
     return f"""
 create or replace temp table stated as
 with chosen as (
-    select p.g, p.record_id, w.k{position} as k, p.rule = 'steward_decision' as decided, {leads} as leads
-    from provenance p
-    join spoken w on w.record_id = p.record_id
+    select p.g, w.record_id, w.{quote(f"{field}__{CODE}")} as k, p.rule = 'steward_decision' as decided,
+           {leads} as leads
+    from picked p
+    join version_said w using (ordinal)
     {place}
-    where p.field = {literal(field)} and p.valid_to is null
+    where p.next_day is null and w.{quote(field)} is not null
 ), asked as (
     select c.g, c.record_id, c.k, c.decided, c.leads, s.number, s.voice, s.in_time,
            s.record_id = c.record_id or {same} as same
@@ -145,17 +149,4 @@ join provenance p on p.g = t.g and p.field = {literal(field)} and p.valid_to is 
 join spoken s on s.g = t.g and s.now and s.in_time and s.k{position} <> t.k and s.record_id <> p.record_id
 join standard d on d.record_id = s.record_id
 where t.differs and not {same_sql(rules.entity, field, f"s.k{position}", "t.k")}
-"""
-
-
-def judged_sql(field: str, verified: bool) -> str:
-    """SQL that adds the values of `field` to `judged`, the current ones with their state."""
-    if not verified:
-        return f"insert into judged select *, null from provenance where field = {literal(field)}"
-    return f"""
-insert into judged
-select p.*, t.state
-from provenance p
-left join stated t on t.g = p.g and p.valid_to is null
-where p.field = {literal(field)}
 """

@@ -6,7 +6,7 @@ create or replace table provenance (
     g integer, golden_id varchar, field varchar, value varchar,
     valid_from date, last_seen date, valid_to date,
     source varchar, source_key varchar, record_id bigint,
-    rule varchar, agree varchar[], differ varchar[]
+    rule varchar, agree varchar[], differ varchar[], state varchar
 );
 
 -- past: standardized versions of the days before; empty where nothing was ever replaced.
@@ -18,6 +18,12 @@ select s.*, l.next_day as until
 from standard s left join listing l on l.source = s.source and l.day = s.observed_on
 union all by name
 select * exclude (since) from past;
+
+-- version_said: the same without days.
+create or replace temp view version_said as
+select * from standard
+union all by name
+select * exclude (since, until) from past;
 
 -- witness: the golden record of every record that speaks in `testimony`.
 create or replace temp table witness as

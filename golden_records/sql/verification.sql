@@ -6,6 +6,3 @@ create or replace table dispute (
     golden_id varchar, field varchar, value varchar, value_source varchar, value_source_key varchar,
     source varchar, source_key varchar, said varchar, observed_on date, state varchar
 );
-
--- judged: provenance with the states, field by field.
-create or replace table judged as select *, null::varchar as state from provenance where false;

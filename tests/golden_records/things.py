@@ -26,7 +26,6 @@ from golden_records.query import Release
 from golden_records.release import publish
 from golden_records.segments import table_sql
 from golden_records.survivorship import survive
-from golden_records.verification import verify
 from linkage import ingest
 from linkage.decisions import Decision, DecisionStore
 from linkage.link import link
@@ -111,7 +110,6 @@ def survived(
     identify(con, Issuer(rules.entity.prefix, "00", 0, 1, as_of))
     hear(con, rules, as_of)
     survive(con, rules, as_of, 1)
-    verify(con, rules, as_of)
     return con
 
 
