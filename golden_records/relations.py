@@ -218,7 +218,8 @@ from (
 left join {quote("named_" + field)} as n using (item)
 join holder as h using (source, source_key)"""
     other = f"""
-select source || '/' || source_key as name, arg_max(golden_id, ((until is null)::bigint << 32) + since_release) as golden_id,
+select source || '/' || source_key as name,
+       arg_max(golden_id, ((until is null)::bigint << 32) + since_release) as golden_id,
        case when count(*) = count(until) then max(until) end as ended
 from {target}.crosswalk{" where source || '/' || source_key in (select name from meant)" if few else ""}
 group by 1"""
