@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -58,10 +61,25 @@ LONG = (
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Let the folders of tests lie in memory, unless `--basetemp` says where; the workers are told it by it, too."""
+    held = ExitStack()
+    config.add_cleanup(held.close)
+    place = None
     if config.option.basetemp is None and in_memory.room() >= in_memory.ROOM:
-        held = ExitStack()
-        config.option.basetemp = held.enter_context(in_memory.folder()) / "run"
-        config.add_cleanup(held.close)
+        place = held.enter_context(in_memory.folder())
+        config.option.basetemp = place / "run"
+    if sys.dont_write_bytecode:
+        held.enter_context(compiled_once(place))
+
+
+@contextmanager
+def compiled_once(place: Path | None) -> Iterator[None]:
+    """Processes that tests start find what the first of them compiled: where nothing may be written beside the sources
+    (PYTHONDONTWRITEBYTECODE), each of hundreds would compile all of them. The workers of pytest are told by it, too.
+    """
+    with tempfile.TemporaryDirectory(prefix="compiled-", dir=place) as folder, pytest.MonkeyPatch.context() as patched:
+        patched.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        patched.setenv("PYTHONPYCACHEPREFIX", folder)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
