@@ -17,6 +17,7 @@ import duckdb
 from golden_records.bulk import append
 from golden_records.segments import KEYS, has_table, table_sql
 from golden_records.sql import statements
+from linkage.sql import aside
 
 VERSION = 1  # kept in the file's user_version once all tables are whole
 EVENT = "seq, golden_id, kind, into_id, release, t.at::varchar"
@@ -66,7 +67,7 @@ def seal(lookup: sqlite3.Connection) -> None:
 
 def add_whole(lookup: sqlite3.Connection, entity: str, folder: Path, lineage: Iterable[Path]) -> None:
     """Index an entity type: its tables in `folder`, and its events in the folders of all releases, oldest first."""
-    with duckdb.connect() as con:
+    with aside() as con:
         for table in ROWS:
             if has_table(folder, table):
                 _add(lookup, con, table, table_sql(folder, table), entity)

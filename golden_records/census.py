@@ -21,6 +21,7 @@ from golden_records.preferences import golden_fields
 from golden_records.query import Release
 from golden_records.segments import has_table, table_sql
 from golden_records.sql import run
+from linkage.sql import aside
 from rules.columns import quote
 from rules.errors import NotFoundError
 from rules.kinds.base import literal
@@ -83,7 +84,7 @@ def _entity(release: Release, name: str, rules: EntityRules | None) -> Document:
             f"release {release.manifest.release} has no census; it was made by an earlier version: "
             "run 'shuyuan plan' and 'shuyuan publish'"
         )
-    with duckdb.connect() as con:
+    with aside() as con:
         told = con.execute(
             f"select item, region, state, field, n from {table_sql(folder, 'census')} order by all"
         ).fetchall()

@@ -46,8 +46,7 @@ class Release:
         # One thread at a time asks it, but not always the same one: the desk hands releases from request to request.
         self.index = Index(folder)
         self.by_id = self.index.by_id
-        self._con = duckdb.connect()
-        self._con.execute("set parquet_metadata_cache = true")  # the files of a release never change
+        self._opened: duckdb.DuckDBPyConnection | None = None
         self._provenance: dict[str, RowsOf] = {}
 
     @classmethod
@@ -73,7 +72,8 @@ class Release:
         for one in self._provenance.values():
             one.close()
         self.index.close()
-        self._con.close()
+        if self._opened is not None:
+            self._opened.close()
 
     def find(self, entity: str, source: str, key: str) -> list[Document]:
         """The golden record that holds a source record: [{golden_id, entity}], empty where none does."""
@@ -393,8 +393,15 @@ class Release:
         """The rows of a query over the whole look-up index, one partition after the other."""
         return [row for rows in self.index.of_all(sql, *values) for row in rows]
 
+    def _tables(self) -> duckdb.DuckDBPyConnection:
+        """What reads Parquet; opened when it is asked for the first time, for most answers stand in the index."""
+        if self._opened is None:
+            self._opened = duckdb.connect()
+            self._opened.execute("set parquet_metadata_cache = true")  # the files of a release never change
+        return self._opened
+
     def _query(self, folder: Path, table: str, sql: str, values: Any) -> list[tuple[Any, ...]]:
-        return self._con.execute(f"with t as {table_sql(folder, table)} {sql}", values).fetchall()
+        return self._tables().execute(f"with t as {table_sql(folder, table)} {sql}", values).fetchall()
 
 
 def _holds(value: Document, as_of: date | None) -> bool:

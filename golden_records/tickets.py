@@ -38,6 +38,7 @@ from golden_records.segments import KEYS, REPLACED, has_table, table_of, table_s
 from linkage.decided import SourceRecord
 from linkage.decision_schema import transaction, with_tables
 from linkage.decisions import DecisionStore
+from linkage.sql import aside
 from linkage.workspace import Workspace
 from rules.errors import InputError, NotFoundError, RefusedError
 from rules.loader import reference_path
@@ -467,7 +468,7 @@ def _resting(one: EntityRules, manifest: Manifest, folder: Path) -> list[str]:
     late = _late(one, manifest)
     if not late or not has_table(folder / one.name, "dispute"):
         return late
-    with duckdb.connect() as con:
+    with aside() as con:
         told = con.execute(f"select distinct source from {table_sql(folder / one.name, 'dispute')}").fetchall()
     return [name for name in late if (name,) not in told]
 
@@ -496,8 +497,8 @@ def _reached(db: sqlite3.Connection, folder: Path, entity: str, replaced: Sequen
     """
     (statement,) = sql.statements("ticket_answered")
     answered = db.execute(statement, {"entity": entity}).fetchall()
-    with duckdb.connect() as con:
-        con.execute("create table found (golden_id varchar)")
+    with aside() as con:
+        con.execute("create temp table found (golden_id varchar)")
         for path in replaced:
             con.execute("insert into found from read_parquet(?)", [path])
         if answered:
@@ -512,7 +513,7 @@ def _reached(db: sqlite3.Connection, folder: Path, entity: str, replaced: Sequen
 @contextmanager
 def _release(folder: Path, reached: pa.Table | None) -> Iterator[duckdb.DuckDBPyConnection]:
     """Tables of an entity type in a release as views: all rows, or those of the golden ids that are `reached`."""
-    with duckdb.connect() as con:
+    with aside() as con:
         if reached is not None:
             con.register("reached", reached)
         for table in ("crosswalk", "dispute", "provenance"):

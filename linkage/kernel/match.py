@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import duckdb
@@ -31,6 +31,7 @@ from linkage.kernel.symmetry import symmetric_rules
 from linkage.kernel.weights import ByCode, Weights, frequency_of, prior_weight, weights
 from linkage.score import candidate_columns
 from linkage.splink_model import comparison, frequency_columns, settings
+from linkage.sql import aside
 from rules.columns import quote
 from rules.model import BlockingRule, Entity, EntityRules
 
@@ -150,15 +151,9 @@ class Compiled:
 @lru_cache(REMEMBERED)
 def _compiled(columns: tuple[tuple[str, str], ...], entity: str) -> Compiled:
     """The rules of an entity type (JSON) over a `standard` of such columns and types; nothing else tells of a form."""
-    with _aside().cursor() as con:
+    with aside() as con:
         con.execute(f"create temp table standard ({', '.join(f'{quote(name)} {kind}' for name, kind in columns)})")
         return Compiled._of(con, Entity.model_validate_json(entity))
-
-
-@cache
-def _aside() -> duckdb.DuckDBPyConnection:
-    """An empty database that is asked about types."""
-    return duckdb.connect()
 
 
 @dataclass(frozen=True)
