@@ -60,7 +60,7 @@ def block(
     con.executemany("insert into pair_count values (?, ?)", [[one.rule, one.pairs] for one in estimates])
     refuse_above_budget(con, entity, estimates)
     parts = -(-max((largest for _, largest in counted.values()), default=1) // MOST)
-    shelf.made("pair", lambda: _pairs(placed, sizes, parts))
+    shelf.make("pair", lambda: _pairs(placed, sizes, parts))
     return estimates
 
 

@@ -62,7 +62,7 @@ def cluster(
     labelled = shelf.made("component", lambda: _components(shelf, edges, count))
     uniting = Uniting(rules, _constrained_types(con, rules.entity), tuple(told), tuple(sorted(pinned)))
     share = -(-(2 * number(con, f"select count(*) from {shelf.files('component')}") + count) // SHARE)
-    shelf.made("united", lambda: _united(uniting, standard, accepted, labelled, share))
+    shelf.make("united", lambda: _united(uniting, standard, accepted, labelled, share))
     found = shelf.files("united")
     con.execute(
         "create or replace table cluster as select s.record_id, coalesce(u.cluster_id, s.record_id) as cluster_id "

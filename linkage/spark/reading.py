@@ -36,7 +36,7 @@ def read(con: duckdb.DuckDBPyConnection, spark: SparkSession, folder: Path, pars
         types = described(con, parsing.sql("from said"))
         shelf = Shelf(spark, folder / parsing.field, _inputs(con, parsing))
         raw = shelf.handed("raw", con, "from said")
-        shelf.made("read", lambda: raw.mapInArrow(parsing, schema(types)))
+        shelf.make("read", lambda: raw.mapInArrow(parsing, schema(types)))
         source = shelf.files("read")
         columns = ", ".join(f"{quote(name)}::{one} as {quote(name)}" for name, one in types.items())
     con.execute(

@@ -62,7 +62,7 @@ def score(con: duckdb.DuckDBPyConnection, shelf: Shelf, rules: EntityRules, stan
         )
         return pairs.mapInArrow(scoring, schema(scoring.columns))
 
-    shelf.made("candidate_pair", weighed)
+    shelf.make("candidate_pair", weighed)
     con.execute(f"create or replace table candidate_pair ({candidate_columns(entity)})")
     con.execute(f"insert into candidate_pair by name select * exclude (l, r) from {shelf.files('candidate_pair')}")
 

@@ -8,7 +8,7 @@ Rows of several tables travel as one: `what` is the number of the table, and the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from rules.columns import quote
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+    from pyspark.sql.types import StructField
 
 ROWS = 500_000  # of all tables together that a task gets, about
 SHARE, WHAT, RESULT = "share", "what", "result"
@@ -40,7 +41,7 @@ def share(
     """Run `task` on every share of what the queries give; it gives rows of the tables `results` (see `pack`)."""
     handed = {name: shelf.handed(name, con, query) for name, query in queries.items()}
     count = sum(con.execute(f"select count(*) from {shelf.files(name)}").fetchall()[0][0] for name in queries)
-    shelf.made(RESULT, lambda: _dealt(handed, count).mapInArrow(task, _schema(results)))
+    shelf.make(RESULT, lambda: _dealt(handed, count).mapInArrow(task, _schema(results)))
 
 
 def each_alone(
@@ -138,17 +139,28 @@ def _schema(results: Types) -> str:
 
 
 def _dealt(handed: Mapping[str, DataFrame], count: int) -> DataFrame:
-    """The rows of all tables, those of a share side by side."""
-    from pyspark.sql import functions as f
+    """The rows of all tables, those of a share side by side.
 
+    Said in SQL: every column that is made from Python is several calls of the JVM of the driver, and every table has
+    those of all others.
+    """
+    columns = {name: [one for one in frame.schema if one.name != SHARE] for name, frame in handed.items()}
+    nothing = {name: _nothing(fields) for name, fields in columns.items()}
     parts: list[DataFrame] = []
     for i, (name, frame) in enumerate(handed.items()):
-        said = [f.lit(i).alias(WHAT)]
-        for other, theirs in handed.items():
-            columns = [column for column in theirs.columns if column != SHARE]
-            mine = f.struct(*columns) if other == name else f.lit(None).cast(theirs.select(*columns).schema)
-            said.append(mine.alias(other))
-        parts.append(frame.select(SHARE, *said))
-    whole = reduce(lambda one, other: one.unionByName(other), parts)
+        mine = f"struct({', '.join(_quoted(one.name) for one in columns[name])})"
+        said = [f"{mine if other == name else nothing[other]} as {_quoted(other)}" for other in handed]
+        parts.append(frame.selectExpr(SHARE, f"{i} as {WHAT}", *said))
+    whole = reduce(lambda one, other: one.union(other), parts)
     shares = max(-(-count // ROWS), whole.sparkSession.sparkContext.defaultParallelism)
     return whole.repartition(shares, SHARE)
+
+
+def _nothing(fields: Sequence[StructField]) -> str:
+    """SQL: a null in the place of a struct of such columns."""
+    return f"cast(null as struct<{', '.join(f'{_quoted(one.name)}: {one.dataType.simpleString()}' for one in fields)}>)"
+
+
+def _quoted(name: str) -> str:
+    """A name in Spark's SQL."""
+    return "`" + name.replace("`", "``") + "`"

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from linkage.spark.types import handed_sql
+from linkage.spark.types import described, schema, travelling_sql
 from linkage.workspace import write_atomically
 from rules.kinds.base import literal
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql.types import StructType
 
 MANIFEST = "steps.json"
 
@@ -34,6 +35,7 @@ class Shelf:
         self.spark = spark
         self.folder = folder
         self._inputs = inputs
+        self._schemas: dict[str, StructType | str] = {}  # of the tables that this run made
         self._done: list[str] = self._finished()
 
     def _finished(self) -> list[str]:
@@ -47,11 +49,17 @@ class Shelf:
         self.folder.mkdir(parents=True)
         return []
 
+    def make(self, name: str, make: Callable[[], DataFrame]) -> None:
+        """Make the table `name` where no earlier run with the same inputs finished it."""
+        if name not in self._done:
+            frame = make()
+            frame.write.mode("overwrite").parquet(self._url(name))
+            self._schemas[name] = frame.schema
+            self._finish(name)
+
     def made(self, name: str, make: Callable[[], DataFrame]) -> DataFrame:
         """The table `name`, made where no earlier run with the same inputs finished it."""
-        if name not in self._done:
-            make().write.mode("overwrite").parquet(self._url(name))
-            self._finish(name)
+        self.make(name, make)
         return self.read(name)
 
     def handed(self, name: str, con: duckdb.DuckDBPyConnection, query: str) -> DataFrame:
@@ -60,16 +68,20 @@ class Shelf:
             place = self.folder / name
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir()
+            types = described(con, query)
             con.execute(
-                f"copy ({handed_sql(con, query)}) to {literal(str(place))} "
+                f"copy ({travelling_sql(query, types)}) to {literal(str(place))} "
                 "(format parquet, compression zstd, per_thread_output, overwrite_or_ignore)"
             )
+            self._schemas[name] = schema(types)
             self._finish(name)
         return self.read(name)
 
     def read(self, name: str) -> DataFrame:
-        """A finished table."""
-        return self.spark.read.parquet(self._url(name))
+        """A finished table; where its columns are not known, Spark opens a file in a job of its own to learn them."""
+        known = self._schemas.get(name)
+        reader = self.spark.read if known is None else self.spark.read.schema(known)
+        return reader.parquet(self._url(name))
 
     def files(self, name: str) -> str:
         """SQL: a finished table as DuckDB reads it."""

@@ -42,7 +42,11 @@ def travels(sql_type: str) -> tuple[str, str]:
 
 def handed_sql(con: duckdb.DuckDBPyConnection, query: str) -> str:
     """SQL: a query with every column in the type in which it travels."""
-    columns = described(con, query)
+    return travelling_sql(query, described(con, query))
+
+
+def travelling_sql(query: str, columns: dict[str, str]) -> str:
+    """The same where the columns of the query and their types are known."""
     said = ", ".join(f"{quote(name)}::{travels(one)[0]} as {quote(name)}" for name, one in columns.items())
     return f"select {said} from ({query})"
 
