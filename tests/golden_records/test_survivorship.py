@@ -425,6 +425,27 @@ def test_every_golden_value_is_the_value_of_the_record_it_names(records: list[Ro
 
 @quick
 @given(any_records)
+def test_who_agrees_and_who_differs_follows_from_the_keys_of_the_records(records: list[Row]) -> None:
+    """Whether all records of a golden record agree or not; a value without a key is compared with nothing."""
+    con = chosen(records)
+    for field in ("name", "radio", "berth"):
+        said = con.execute(
+            f"select x.golden_id, s.source, s.source_key, s.{field}__key from standard as s "
+            "join crosswalk as x using (source, source_key)"
+        ).fetchall()
+        keys = {(source, key): own for _, source, key, own in said}
+        published = con.execute(
+            "select golden_id, source, source_key, agree, differ from provenance where field = ?", [field]
+        ).fetchall()
+        for golden_id, source, key, agree, differ in published:
+            own = keys[source, key]
+            others = [(one, what) for at, one, _, what in said if at == golden_id and None not in (own, what)]
+            assert set(agree) == {one for one, what in others if what == own and one != source}
+            assert set(differ) == {one for one, what in others if what != own}
+
+
+@quick
+@given(any_records)
 def test_a_group_comes_from_one_record_and_periods_touch_and_never_overlap(records: list[Row]) -> None:
     con = chosen(records)
     parts = con.execute(
