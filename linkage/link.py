@@ -13,7 +13,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import version
@@ -34,7 +34,7 @@ from linkage.progress import SILENT, Reporter
 from linkage.references import group, has_table
 from linkage.renewal import renew
 from linkage.score import score
-from linkage.sql import number
+from linkage.sql import checkpoint_later, number
 from linkage.standardize import compose
 from linkage.values import First, read_fields
 from linkage.waiting import fill_queue
@@ -109,7 +109,10 @@ def link(
         before = con.execute("delete from main.linked where entity = ? returning basis, batch", [one.name]).fetchall()
         kept = not full and engine == "kernel" and [by for by, _ in before] == [basis(rules, one)]
         since = before[0][1] if kept else None
-        reports.append(_link_one(con, ws, rules, one, decisions, as_of, reporter, engine, since, spark, last_decision))
+        with nullcontext() if since is None else checkpoint_later(con):
+            reports.append(
+                _link_one(con, ws, rules, one, decisions, as_of, reporter, engine, since, spark, last_decision)
+            )
         batch = number(con, "select max(batch_id) from batch")
         said = [one.name, fingerprint(con, rules, one, last_decision, as_of), as_of, basis(rules, one), batch]
         con.execute("insert into main.linked values (?, ?, ?, ?, ?)", said)

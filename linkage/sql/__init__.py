@@ -57,6 +57,20 @@ def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def checkpoint_later(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Let no commit in the block make a checkpoint, however long the log grows; the caller makes one behind it.
+
+    The log of what changed in a large table comes to the length at which DuckDB makes one, and then it costs several
+    times what it does when all is done.
+    """
+    con.execute("set checkpoint_threshold = '1TB'")
+    try:
+        yield
+    finally:
+        con.execute("reset checkpoint_threshold")
+
+
 def rows(con: duckdb.DuckDBPyConnection, statement: str, **values: object) -> list[tuple[object, ...]]:
     """All rows of a query: an unfinished result would leave the connection busy."""
     execute(con, statement, **values)
