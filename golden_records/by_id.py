@@ -1,6 +1,7 @@
 """What is asked of a release by golden id, in its look-up index: microseconds there, milliseconds in Parquet.
 
-Reads: the tables of a release on disk. Writes: member, relation, event, state, dispute (see sql/by_id.sql).
+Reads: the tables of a release, on disk or in the work database. Writes: member, relation, event, state, dispute (see
+sql/by_id.sql).
 
 Values stay in Parquet, where they take a tenth of the room. A release that was written without these tables is asked
 in Parquet; the next one of it has them whole.
@@ -73,6 +74,18 @@ def add_whole(lookup: sqlite3.Connection, entity: str, folder: Path, lineage: It
                 _add(lookup, con, table, table_sql(folder, table), entity)
         for release in lineage:
             add_events(lookup, con, release)
+
+
+def add_planned(
+    lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, entity: str, lineage: Iterable[Path]
+) -> None:
+    """Index what the work database holds of the entity type of the current schema, and the events in the folders of
+    all releases before, oldest first."""
+    for table in ROWS:
+        _add(lookup, con, table, f"(from {table})", entity)
+    for release in lineage:
+        add_events(lookup, con, release)
+    append(lookup, "event", con, f"with t as (from change) {CHANGE}", {})
 
 
 def renew(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, entity: str, folder: Path) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +20,7 @@ from golden_records import by_id
 from golden_records.bulk import append
 from golden_records.partitions import INDEX, LOOKUP, file_name, index_files
 from golden_records.sql import statements
+from linkage.workspace import use_entity
 from rules.model import Entity
 
 KEYS = """
@@ -55,11 +57,36 @@ def indexing(release: Path, before: Path | None = None) -> Iterator[sqlite3.Conn
         by_id.seal(lookup)
 
 
+@contextmanager
+def indexing_beside(
+    con: duckdb.DuckDBPyConnection, release: Path, lineage: Mapping[str, Sequence[Path]]
+) -> Iterator[Callable[[], None]]:
+    """Write the index of a release to one new file while the block does other work; gives what waits for it.
+
+    `lineage` names the entity types, and for each its folders in the releases before.
+    """
+    with indexing(release) as lookup, ThreadPoolExecutor(1) as beside:
+        yield beside.submit(_add_all, lookup, con.cursor(), lineage).result
+
+
+def _add_all(lookup: sqlite3.Connection, con: duckdb.DuckDBPyConnection, lineage: Mapping[str, Sequence[Path]]) -> None:
+    """Index everything, over a connection of one's own."""
+    with con:
+        for entity, earlier in lineage.items():
+            use_entity(con, entity)
+            add_keys(lookup, con, entity)
+            add_identifiers(lookup, con, entity)
+            by_id.add_planned(lookup, con, entity, earlier)
+
+
 def create_lookup(path: Path, earlier: Path | None = None) -> sqlite3.Connection:
-    """A new lookup file, empty or a copy of an earlier one; nothing is spent on transactions."""
+    """A new lookup file, empty or a copy of an earlier one; nothing is spent on transactions.
+
+    Another thread than that which made it may use it, one at a time.
+    """
     if earlier is not None:
         shutil.copyfile(earlier, path)
-    lookup = sqlite3.connect(path, isolation_level=None)
+    lookup = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     for statement in statements("lookup"):
         if earlier is None or statement.startswith("pragma"):
             lookup.execute(statement)

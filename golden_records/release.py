@@ -33,7 +33,7 @@ from golden_records.changes import tell_changes
 from golden_records.far_audits import ALONE, FEW, audit_far
 from golden_records.far_release import index_partitions, write_index_far, write_tables_far
 from golden_records.ids import create_macros
-from golden_records.lookup import add_identifiers, add_keys, copy_rows, indexing, renew
+from golden_records.lookup import add_keys, copy_rows, indexing, indexing_beside, renew
 from golden_records.manifest import (
     MANIFEST,
     PENDING,
@@ -129,26 +129,35 @@ def publish(
         con.execute("set preserve_insertion_order = true")
         linked_files: set[str] = set()
         written: list[Written] = []
-        for name in names:
-            use_entity(con, name)
-            with reporter.step(f"{name}: release tables", con=con):
-                if before is not None and not _outgrown(con, before / name):
-                    linked_files |= _add_segment(con, before / name, folder / name, plan.release)
-                elif spark is not None:
-                    written += write_tables_far(con, spark.shelf(con, name, RELEASE, inputs), folder, name)
-                else:
-                    write_tables(con, folder / name)
-                con.execute(f"drop schema if exists {_part_of(name)} cascade")
-            earlier = previous / name if previous is not None else None
-            linked_files.update(match_index.carry(ws.packed / name, folder / name, earlier))
+
+        def fill_tables() -> None:
+            for name in names:
+                use_entity(con, name)
+                with reporter.step(f"{name}: release tables", con=con):
+                    if before is not None and not _outgrown(con, before / name):
+                        linked_files.update(_add_segment(con, before / name, folder / name, plan.release))
+                    elif spark is not None:
+                        written.extend(write_tables_far(con, spark.shelf(con, name, RELEASE, inputs), folder, name))
+                    else:
+                        write_tables(con, folder / name)
+                    con.execute(f"drop schema if exists {_part_of(name)} cascade")
+                earlier = previous / name if previous is not None else None
+                linked_files.update(match_index.carry(ws.packed / name, folder / name, earlier))
+
         told = {name: _told_before(previous, name) for name in names}
-        count = index_partitions(con, names) if spark is not None else 1
-        if spark is not None and count > 1:
+        if spark is not None and (count := index_partitions(con, names)) > 1:
+            fill_tables()
             with reporter.step("look-up index", con=con):
                 shelf = spark.shelf(con, names[-1], INDEX, inputs)
                 written += write_index_far(con, shelf, folder, count, told)
+        elif before is not None and len(index_files(before)) == 1:
+            fill_tables()
+            _renew_index(con, folder, before, told, reporter)
         else:
-            _index(con, folder, before, told, reporter)
+            with indexing_beside(con, folder, told) as indexed:
+                fill_tables()
+                with reporter.step("look-up index"):
+                    indexed()
         linked_files.update(match_index.keep_rules(rules, folder, previous))
         known = read_manifest(previous).files if previous is not None else ()
         kept = [one for one in known if one.path in linked_files]
@@ -180,25 +189,20 @@ def publish(
     return plan.release
 
 
-def _index(
+def _renew_index(
     con: duckdb.DuckDBPyConnection,
     folder: Path,
-    before: Path | None,
+    before: Path,
     told: Mapping[str, Sequence[Path]],
     reporter: Reporter,
 ) -> None:
-    """Write the look-up index in one file, anew or after that of the release `before`, where that is one file, too."""
-    renewed = before if before is not None and len(index_files(before)) == 1 else None
-    with indexing(folder, renewed) as lookup:
+    """Write the look-up index in one file after that of the release `before`."""
+    with indexing(folder, before) as lookup:
         for name, earlier in told.items():
             use_entity(con, name)
             with reporter.step(f"{name}: look-up index"):
-                if renewed is not None:
-                    renew(lookup, con, name)
-                else:
-                    add_keys(lookup, con, name)
-                    add_identifiers(lookup, con, name)
-                if renewed is not None and by_id.is_whole(lookup):
+                renew(lookup, con, name)
+                if by_id.is_whole(lookup):
                     by_id.renew(lookup, con, name, folder / name)
                 else:
                     by_id.add_whole(lookup, name, folder / name, [*earlier, folder / name])
