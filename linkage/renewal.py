@@ -25,6 +25,7 @@ from linkage.standardize import (
     reads_one_record,
     retell,
     retell_past,
+    silent_columns,
     silent_fields,
     staged_sql,
     versions_of,
@@ -40,11 +41,14 @@ def renew(con: duckdb.DuckDBPyConnection, rules: EntityRules, since: int) -> boo
     """Bring `standard` and the findings of records up to what was loaded after batch `since`.
 
     Every `value_<field>` is up to the records, and none was made anew for it. Leaves what `standardize` leaves, with
-    what it tells of changes. False, and nothing done, where the rules let one record speak of another.
+    what it tells of changes. False, and nothing done, where the rules let one record speak of another, or where one
+    speaks of a field for which `standard` has no room.
     """
-    if not _record_by_record(rules):
-        return False
     silent = silent_fields(con, rules)
+    without = {str(name) for (name,) in con.execute(WITHOUT).fetchall()}
+    if not _record_by_record(rules) or not without <= silent_columns(rules.entity, silent):
+        return False
+    kept = "*" + (f" exclude ({', '.join(map(quote, sorted(without)))})" if without else "")
     with _versions(con, rules, since):
         con.execute(was_sql(rules.entity))
         run(con, "place")
@@ -56,7 +60,7 @@ def renew(con: duckdb.DuckDBPyConnection, rules: EntityRules, since: int) -> boo
     con.execute("delete from staged where record_id in (select record_id from check_finding where severity = 'error')")
     with transaction(con):
         con.execute("delete from standard where record_id in (from gone)")
-        con.execute("insert into standard by name from staged")
+        con.execute(f"insert into standard by name select {kept} from staged")
         con.execute("drop table staged")
         left = "record_id in (from came) or record_id in (from left_behind)"
         con.execute(f"delete from finding where {left}")
@@ -135,6 +139,11 @@ def _record_by_record(rules: EntityRules) -> bool:
         and not any(source.grouped for source in rules.sources.sources.values())
     )
 
+
+# The columns of `standard` that are null whatever records say.
+WITHOUT = """
+select column_name from information_schema.columns
+where table_schema = current_schema() and table_name = 'standard' and is_generated = 'ALWAYS'"""
 
 # The keys of which a batch after `since` speaks: of a source that delivers snapshots all, for it may lack them now.
 _AFFECTED = """

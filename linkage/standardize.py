@@ -98,10 +98,19 @@ def silent_fields(con: duckdb.DuckDBPyConnection, rules: EntityRules) -> frozens
     return frozenset(field for field, count in counts.items() if not count)
 
 
+def silent_columns(entity: Entity, silent: Collection[str]) -> set[str]:
+    """The columns that `standard` has of some fields."""
+    return {
+        column
+        for field in silent
+        for column in (*field_columns(field, entity.fields[field].kind), f"{field}__{CODE}", f"{field}__{NTH}")
+    }
+
+
 def _build(con: duckdb.DuckDBPyConnection, rules: EntityRules, silent: frozenset[str], kept: bool) -> None:
     """Make `standard` anew, and tell what changed where the one before is by the same rules."""
     entity = rules.entity
-    con.execute(f"create or replace table staged as {staged_sql(rules, silent=silent)}")
+    _stage(con, entity, staged_sql(rules, silent=silent), silent)
     con.execute(f"create or replace table check_finding as {check_findings_sql(first_checks(entity))}")
     find_values(con, rules)
     if number(con, "select count(*) from check_finding where severity = 'error'"):
@@ -121,6 +130,17 @@ def _build(con: duckdb.DuckDBPyConnection, rules: EntityRules, silent: frozenset
         run(con, "checked")
         if kept:
             retell(con, own)
+
+
+def _stage(con: duckdb.DuckDBPyConnection, entity: Entity, sql: str, silent: frozenset[str]) -> None:
+    """Make the table `staged` of a query; columns of fields of which no record says anything take no room in it."""
+    nothing = silent_columns(entity, silent)
+    told, kept = [], []
+    for column, kind, *_ in con.execute(f"describe {sql}").fetchall():
+        told.append(f"{quote(column)} {kind}" + (f" generated always as (null::{kind})" if column in nothing else ""))
+        kept += [] if column in nothing else [quote(column)]
+    con.execute(f"create or replace table staged ({', '.join(told)})")
+    con.execute(f"insert into staged by name select {', '.join(kept)} from ({sql})")
 
 
 def _compare(con: duckdb.DuckDBPyConnection, entity: Entity) -> None:

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
@@ -78,7 +79,8 @@ def read_fields(
     if anew:
         con.execute("drop table if exists coded")  # its numbers are those of the tables before
     arrived = _Arrived(con, rules)
-    for fields in alike(entity):
+    groups = alike(entity)
+    for fields, told in zip(groups, arrived.told(groups), strict=True):
         with transaction(con):
             for field in fields:
                 if field not in anew:
@@ -88,7 +90,7 @@ def read_fields(
                 else:
                     table = quote("value_" + field)
                     con.execute(f"create or replace table {table} ({columns_sql(entity, field)})")
-            arrived.read(fields, as_of)
+            arrived.read(fields, told, as_of)
             for field in fields:
                 said = [field, signatures[field], as_of]
                 con.execute("insert or replace into reading (field, sha256, as_of) values (?, ?, ?)", said)
@@ -140,12 +142,29 @@ class _Arrived:
         self._ids = ids.to_numpy()
         self._numbers: dict[str, pa.Array] = {}
 
-    def read(self, fields: Sequence[str], as_of: date) -> None:
+    def told(self, groups: Iterable[Sequence[str]]) -> Iterator[dict[str, _Told]]:
+        """What the records say in some fields, of one group of them after another; of the next while one is worked on.
+
+        Fields in which none says anything are left out.
+        """
+        with ThreadPoolExecutor(1) as beside, self._con.cursor() as con:
+            con.execute(
+                "set search_path = $path",
+                {"path": self._con.sql("select current_setting('search_path')").fetchall()[0][0]},
+            )
+            coming: list[Future[dict[str, _Told]]] = []
+            for fields in groups:
+                coming.append(beside.submit(self._told, con, fields))
+                if len(coming) > 1:
+                    yield coming.pop(0).result()
+            for last in coming:
+                yield last.result()
+
+    def read(self, fields: Sequence[str], told: Mapping[str, _Told], as_of: date) -> None:
         """Put the texts that the tables of fields of one kind lack into them, and note which one each record says.
 
         A text that several fields say (the name of a father, who has a record himself) is read once for all.
         """
-        told = {field: one for field in fields if (one := self._told(field)) is not None}
         for i, one in enumerate(told.values()):
             self._con.register(f"arrived_{i}", pa.table({"i": np.arange(len(one.texts)), "raw": one.texts}))
         try:
@@ -171,16 +190,18 @@ class _Arrived:
             for i in range(len(told)):
                 self._con.unregister(f"arrived_{i}")
 
-    def _told(self, field: str) -> _Told | None:
-        """What the records say in a field; None where none says anything."""
-        said = self._con.sql(
-            f"select record_id, {_said(self._rules, field)} as raw from {self._records} "
-            f"where {quote(field)} is not null"
-        ).to_arrow_table()
-        which, texts = told_apart(said.column("raw"))
-        if not len(texts):
-            return None
-        return _Told(np.searchsorted(self._ids, said.column("record_id").to_numpy()), which, texts)
+    def _told(self, con: duckdb.DuckDBPyConnection, fields: Sequence[str]) -> dict[str, _Told]:
+        found = {}
+        for field in fields:
+            said = con.sql(
+                f"select record_id, {_said(self._rules, field)} as raw from {self._records} "
+                f"where {quote(field)} is not null"
+            ).to_arrow_table()
+            which, texts = told_apart(said.column("raw"))
+            if len(texts):
+                places = np.searchsorted(self._ids, said.column("record_id").to_numpy())
+                found[field] = _Told(places, which, texts)
+        return found
 
     def _number(self, field: str, read: str, arrived: str, told: _Told, as_of: date) -> None:
         """Put what was `read` of new texts into `value_<field>`, and note the numbers of what records say."""

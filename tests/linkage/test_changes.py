@@ -20,6 +20,7 @@ from linkage.decisions import Decision, DecisionStore
 from linkage.ingest import load_file
 from linkage.kernel.partners import partners
 from linkage.link import link
+from linkage.renewal import WITHOUT
 from linkage.values import NTH
 from linkage.workspace import Workspace, use_entity
 from rules.columns import quote
@@ -198,6 +199,33 @@ def test_any_deliveries_and_decisions_in_any_order(
         assert both(ws, folder / "aside", day)["boat"] is not None
     check_search(ws, "boat", day)
     check_partners(ws, "boat")
+
+
+def empty_columns(ws: Workspace) -> set[str]:
+    """The columns of `standard` that take no room."""
+    con = ws.connect()
+    try:
+        use_entity(con, "boat")
+        return {str(name) for (name,) in con.execute(WITHOUT).fetchall()}
+    finally:
+        con.close()
+
+
+def test_a_field_takes_no_room_until_a_record_says_something_of_it(tmp_path: Path, harbour: Path) -> None:
+    shutil.copytree(harbour, tmp_path / "ws")
+    ws, day = Workspace.open(tmp_path / "ws"), FIRST + timedelta(2)
+    assert {name.split("__")[0] for name in empty_columns(ws)} == {"old_mark"}
+    deliver(ws, "guild", day, [FLEET[0] | {"mark": "k9"}])
+    assert both(ws, tmp_path / "aside", day) == {"boat": 1}
+    assert "old_mark" in empty_columns(ws)
+    deliver(ws, "guild", day + timedelta(1), [FLEET[1] | {"mark": "k2", "old_mark": "k9"}])
+    assert both(ws, tmp_path / "aside", day + timedelta(1)) == {"boat": 1}
+    assert not empty_columns(ws)
+    con = ws.connect()
+    use_entity(con, "boat")
+    said = con.execute("select source_key, old_mark, old_mark__key from standard where old_mark is not null").fetchall()
+    con.close()
+    assert said == [("1", "k9", "k9")]
 
 
 # ── a province in three deliveries ──────────────────────────────────────────────────────────────────
