@@ -26,6 +26,8 @@ from rules.errors import InputError
 SUFFIXES = (".csv", ".txt", ".tsv", ".xlsx", ".parquet")
 _CHUNK = 1 << 24
 _ROWS = 100_000
+SAMPLE = 1 << 16  # bytes of a file by which its rows are counted beforehand
+XLSX_ROW, MOST_IN_SHEET = 15, 1 << 20  # bytes of a row in a compressed sheet, at least; rows, at most
 _DELIMITERS = ",\t;|"
 csv.field_size_limit(1 << 24)
 
@@ -122,6 +124,26 @@ def read_part(con: duckdb.DuckDBPyConnection, path: Path, part: Part) -> Incomin
 def encoding_of(path: Path) -> str:
     """The encoding of a text file, as `_encoding` finds it."""
     return _encoding(path)[0]
+
+
+def rows_about(path: Path) -> int:
+    """About how many rows a file has, without reading it: by its first lines, or by what a Parquet file says of itself.
+
+    Of a file that cannot be read, which is told when it is, anything.
+    """
+    size = path.stat().st_size
+    match path.suffix.lower():
+        case ".parquet":
+            try:
+                return int(pq.read_metadata(path).num_rows)
+            except (pa.ArrowException, OSError):
+                return 0
+        case ".xlsx":
+            return min(size // XLSX_ROW, MOST_IN_SHEET)
+        case _:
+            with path.open("rb") as file:
+                head = file.read(SAMPLE)
+            return size * (head.count(b"\n") + 1) // max(len(head), 1)
 
 
 def _encoding(path: Path) -> tuple[str, bool]:

@@ -7,12 +7,13 @@ from pathlib import Path
 from random import Random
 
 import duckdb
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from linkage import sql
-from linkage.ingest import load_file, rejects, reload_landed
+from linkage.ingest import disk_needed, load_file, prepare, rejects, reload_landed
 from linkage.workspace import Workspace
 from rules.errors import InputError
 from rules.loader import load_rules
@@ -249,3 +250,27 @@ def test_the_order_of_loading_does_not_matter(
         seen.append(con.execute("select source, source_key, row_hash from current_record order by all").fetchall())
         con.close()
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "xlsx"])
+def test_a_file_takes_no_more_room_than_it_is_said_to_need(tmp_path: Path, rules: Rules, ending: str) -> None:
+    ws, con = _workspace(tmp_path, rules)
+    path = tmp_path / f"full.{ending}"
+    told = {"编号": range(50_000), "名称": [f"店{i % 977}" for i in range(50_000)], "电话": ["0531"] * 50_000}
+    frame = pl.DataFrame(told).cast(pl.String)
+    {"csv": frame.write_csv, "parquet": frame.write_parquet, "xlsx": frame.write_excel}[ending](path)
+    prepare(con, rules.entities["shop"])
+    con.execute("checkpoint")
+    before = sum(one.stat().st_size for one in ws.root.rglob("*") if one.is_file())
+    load_file(con, ws, rules.entities["shop"], "full", path, date(2024, 1, 1))
+    con.close()
+    taken = sum(one.stat().st_size for one in ws.root.rglob("*") if one.is_file()) - before
+    assert taken <= disk_needed(path) <= 8 * taken
+
+
+def test_of_a_file_that_cannot_be_read_no_room_is_known(tmp_path: Path) -> None:
+    path = tmp_path / "full.parquet"
+    path.write_bytes(b"PAR1")
+    assert disk_needed(path) == 4
+    path.with_suffix(".csv").write_bytes(b"")
+    assert disk_needed(path.with_suffix(".csv")) == 0
