@@ -106,11 +106,15 @@ def _git(*arguments: str) -> str:
 
 
 def command() -> str:
-    """The command line of this process as a reader would type it; folders, which differ by machine, are left out."""
+    """The command line of this process as a reader would type it; folders, which differ by machine, are left out.
+
+    A limit of memory that DuckDB was given stands before it.
+    """
     path = Path(sys.argv[0])
     said = f"-m benchmarks.{path.stem}" if path.parent.name == "benchmarks" else path.name
     arguments = ["…" if "/" in one else one for one in sys.argv[1:]]
-    return " ".join(["python", said, *arguments])
+    limit = [f"{name}={os.environ[name]}" for name in ("SHUYUAN_MEMORY",) if name in os.environ]
+    return " ".join([*limit, "python", said, *arguments])
 
 
 def write(name: str, document: Mapping[str, Any], text: str = "", folder: Path = RESULTS) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -78,22 +78,26 @@ def read_fields(
     anew = resolved | {field for field in signatures if known.get(field, [None])[0] != signatures[field]}
     if anew:
         con.execute("drop table if exists coded")  # its numbers are those of the tables before
+
+    def ready(field: str) -> None:
+        if field not in anew:
+            _read_again(con, entity, field, known[field][1], as_of)
+        elif first is not None:
+            first(field, _said(rules, field))
+        else:
+            con.execute(f"create or replace table {quote('value_' + field)} ({columns_sql(entity, field)})")
+
     arrived = _Arrived(con, rules)
     groups = alike(entity)
-    for fields, told in zip(groups, arrived.told(groups), strict=True):
-        with transaction(con):
-            for field in fields:
-                if field not in anew:
-                    _read_again(con, entity, field, known[field][1], as_of)
-                elif first is not None:
-                    first(field, _said(rules, field))
-                else:
-                    table = quote("value_" + field)
-                    con.execute(f"create or replace table {table} ({columns_sql(entity, field)})")
-            arrived.read(fields, told, as_of)
-            for field in fields:
-                said = [field, signatures[field], as_of]
-                con.execute("insert or replace into reading (field, sha256, as_of) values (?, ?, ?)", said)
+    with closing(arrived.told(groups)) as coming:
+        for fields, told in zip(groups, coming, strict=True):
+            with transaction(con):
+                for field in fields:
+                    ready(field)
+                arrived.read(fields, told, as_of)
+                for field in fields:
+                    said = [field, signatures[field], as_of]
+                    con.execute("insert or replace into reading (field, sha256, as_of) values (?, ?, ?)", said)
     for target in {one.name: one for one in targets.values() if one is not None}.values():
         named = [field for field, one in targets.items() if one is target and field in resolved]
         if named:
@@ -127,8 +131,8 @@ class _Told:
 class _Arrived:
     """The records that `coded` lacks: what their texts are is read field by field, and their numbers are kept.
 
-    Texts are told apart in memory, one field at a time: the engine would hash them once to find the distinct ones and
-    once more to number the records by them.
+    Texts are told apart in memory, those of the next fields while these are read: the engine would hash them once to
+    find the distinct ones and once more to number the records by them.
     """
 
     def __init__(self, con: duckdb.DuckDBPyConnection, rules: EntityRules) -> None:
@@ -142,16 +146,14 @@ class _Arrived:
         self._ids = ids.to_numpy()
         self._numbers: dict[str, pa.Array] = {}
 
-    def told(self, groups: Iterable[Sequence[str]]) -> Iterator[dict[str, _Told]]:
+    def told(self, groups: Iterable[Sequence[str]]) -> Generator[dict[str, _Told]]:
         """What the records say in some fields, of one group of them after another; of the next while one is worked on.
 
         Fields in which none says anything are left out.
         """
-        with ThreadPoolExecutor(1) as beside, self._con.cursor() as con:
-            con.execute(
-                "set search_path = $path",
-                {"path": self._con.sql("select current_setting('search_path')").fetchall()[0][0]},
-            )
+        path = self._con.execute("select current_setting('search_path')").fetchall()[0][0]
+        with self._con.cursor() as con, ThreadPoolExecutor(1) as beside:
+            con.execute("set search_path = ?", [path])
             coming: list[Future[dict[str, _Told]]] = []
             for fields in groups:
                 coming.append(beside.submit(self._told, con, fields))
